@@ -1,0 +1,3 @@
+"""Investment-promotion matchmaking: facts in, ranked and explained matches out."""
+
+__version__ = "0.1.0"
