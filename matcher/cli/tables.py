@@ -1,0 +1,215 @@
+"""Matches, explanations and lists as tables for the terminal, in Vietnamese or English, 80 to 120 columns wide."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from matcher.jobs.sheets import name
+from matcher.records import Evidence, Match, MatchList, Probability
+from matcher.text import day, number
+
+MARKS = {"for": ("▲", "green"), "against": ("▼", "red"), "missing": ("?", "yellow")}
+SHOWN = {"for": 2, "against": 1, "missing": 1}
+"""How many pieces of evidence a line of a match list shows; `explain` shows all."""
+
+WORDS = {
+    "vi": {
+        "partner": "Đối tác", "project": "Dự án", "probability": "Xác suất", "why": "Vì sao", "candidates": "ứng viên",
+        "as_of": "tính đến", "engine": "bộ máy", "note": "Lưu ý", "none": "Không có kết quả nào cho câu hỏi này.",
+        "thin": "chưa đủ dữ liệu", "within": "trong {days} ngày", "score": "điểm", "feature": "Yếu tố",
+        "contribution": "Đóng góp", "source": "Nguồn", "for": "Thuận lợi", "against": "Bất lợi",
+        "missing": "Chưa biết", "ahead": "Vì sao đứng trên ứng viên kế tiếp: {name}",
+        "last": "Không có ứng viên kế tiếp để so sánh.", "derived": "suy ra từ nhiều bản ghi", "filters": "Bộ lọc",
+        "of": "Hiện {shown} trong {candidates} ứng viên",
+    },
+    "en": {
+        "partner": "Partner", "project": "Project", "probability": "Probability", "why": "Why",
+        "candidates": "candidates", "as_of": "as of", "engine": "engine", "note": "Note",
+        "none": "Nothing was found for this question.", "thin": "too little data", "within": "within {days} days",
+        "score": "score", "feature": "Factor", "contribution": "Contribution", "source": "Source",
+        "for": "For", "against": "Against", "missing": "Not known", "ahead": "Why ahead of the next candidate: {name}",
+        "last": "There is no next candidate to compare with.", "derived": "derived from several records",
+        "filters": "Filters", "of": "{shown} of {candidates} candidates shown",
+    },
+}  # fmt: skip
+KINDS = {
+    "company": ("công ty", "company"), "bank": ("ngân hàng", "bank"), "fund": ("quỹ đầu tư", "fund"),
+    "sovereign_fund": ("quỹ đầu tư quốc gia", "sovereign fund"), "government": ("chính phủ", "government"),
+    "locality": ("địa phương", "locality"), "dfi": ("tổ chức tài chính phát triển", "development finance"),
+    "intl_org": ("tổ chức quốc tế", "international organisation"), "university": ("trường đại học", "university"),
+    "chamber": ("hiệp hội, phòng thương mại", "chamber"), "person": ("cá nhân", "person"),
+    "unknown": ("chưa rõ loại", "kind unknown"),
+}  # fmt: skip
+
+
+def kind(code: str, lang: str) -> str:
+    """A partner kind as readers of `lang` call it."""
+    vi, en = KINDS.get(code, (code, code))
+    return vi if lang == "vi" else en
+
+
+def match_list(found: MatchList, lang: str, asked: str) -> RenderableType:
+    """A match list: what was asked of how many as of when, one block per match, and the notes."""
+    words = WORDS[lang]
+    parts: list[RenderableType] = [Text(asked, style="bold")]
+    if found.matches:
+        parts.append(_matches(found, lang))
+    else:
+        parts.append(Padding(Text(words["none"]), (1, 0)))
+    shown = words["of"].format(
+        shown=number(len(found.matches), lang), candidates=number(found.candidates, lang)
+    )  # the reader must see of how many
+    parts.append(
+        Text(f"{shown} · {words['as_of']} {day(found.as_of, lang)} · {words['engine']} {found.engine}", style="dim")
+    )
+    parts += [Text(f"{words['note']}: {note[lang]}", style="yellow") for note in found.notes]
+    return Group(*parts)
+
+
+def _matches(found: MatchList, lang: str) -> Table:
+    words = WORDS[lang]
+    one_project = len({m.project_id for m in found.matches}) == 1 and found.query.partner_id is None
+    one_partner = found.query.partner_id is not None
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("#", justify="right", no_wrap=True, width=3)
+    if not one_partner:
+        table.add_column(words["partner"], ratio=4, overflow="fold")
+    if one_partner or not one_project:
+        table.add_column(words["project"], ratio=4, overflow="fold")
+    table.add_column(words["probability"], width=15, overflow="fold")
+    table.add_column(words["why"], ratio=6, overflow="fold")
+    for match in found.matches:
+        cells: list[RenderableType] = [Text(str(match.rank))]
+        if not one_partner:
+            cells.append(_partner(match, lang))
+        if one_partner or not one_project:
+            cells.append(_two_lines(name(match, lang), match.project_id))
+        table.add_row(*cells, _chance(match, lang), _why(match.evidence, lang))
+    return table
+
+
+def _partner(match: Match, lang: str) -> Text:
+    about = " · ".join(part for part in (match.partner_country, kind(match.partner_kind, lang)) if part)
+    return _two_lines(match.partner_name, f"{about}\n{match.partner_id}")
+
+
+def _two_lines(first: str, second: str) -> Text:
+    return Text.assemble((first, "bold"), "\n", (second, "dim"))
+
+
+def _chance(match: Match, lang: str) -> Text:
+    if match.probability is None:
+        reason = match.abstained[lang] if match.abstained else WORDS[lang]["thin"]
+        return Text(f"– {reason}", style="dim")
+    p = match.probability
+    return Text.assemble(
+        (percent(p, lang), "bold"), "\n", (WORDS[lang]["within"].format(days=number(p.horizon_days, lang)), "dim")
+    )
+
+
+def percent(p: Probability, lang: str) -> str:
+    """A probability with its interval: '12 % (5–21)'."""
+    return f"{number(p.value * 100, lang)} % ({number(p.low * 100, lang)}–{number(p.high * 100, lang)})"
+
+
+def _why(evidence: Iterable[Evidence], lang: str) -> Text:
+    left = dict(SHOWN)
+    lines = []
+    for piece in strongest(evidence):
+        if left[piece.direction] > 0:
+            left[piece.direction] -= 1
+            mark, style = MARKS[piece.direction]
+            lines.append(Text.assemble((f"{mark} ", style), piece.statement[lang]))
+    return Text("\n").join(lines)
+
+
+def strongest(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Evidence for, then against, then missing; the larger contribution first within each."""
+    order = list(MARKS)
+    return sorted(evidence, key=lambda e: (order.index(e.direction), -abs(e.contribution or 0.0)))
+
+
+def explanation(match: Match, contrast: Sequence[Evidence], following: Match | None, lang: str) -> RenderableType:
+    """One match with all its evidence as bars, and what sets it apart from the next candidate."""
+    words = WORDS[lang]
+    chance = (
+        percent(match.probability, lang)
+        if match.probability
+        else (match.abstained[lang] if match.abstained else words["thin"])
+    )
+    about = [match.partner_country or "", kind(match.partner_kind, lang), match.partner_id]
+    parts: list[RenderableType] = [
+        Text.assemble((match.partner_name, "bold"), "  ", (" · ".join(a for a in about if a), "dim")),
+        Text.assemble((name(match, lang), "bold"), "  ", (match.project_id, "dim")),
+        Text(
+            f"{words['score']} {number(match.score, lang, 2)} · {words['probability'].lower()}: {chance} · "
+            f"{words['as_of']} {day(match.as_of, lang)} · {words['engine']} {match.engine}",
+            style="dim",
+        ),
+    ]
+    pieces = strongest(match.evidence)
+    for direction in MARKS:
+        chosen = [e for e in pieces if e.direction == direction]
+        if chosen:
+            parts += [Text(""), Text(words[direction], style=f"bold {MARKS[direction][1]}"), _evidence(chosen, lang)]
+    parts.append(Text(""))
+    if following is None:
+        parts.append(Text(words["last"], style="dim"))
+    else:
+        parts += [Text(words["ahead"].format(name=following.partner_name), style="bold"), _evidence(contrast, lang)]
+    return Group(*parts)
+
+
+def _evidence(pieces: Sequence[Evidence], lang: str) -> Table:
+    words = WORDS[lang]
+    largest = max((abs(e.contribution or 0.0) for e in pieces), default=0.0) or 1.0
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("", width=1)
+    table.add_column(words["why"], ratio=5, overflow="fold")
+    table.add_column(words["project"], ratio=3, overflow="fold")
+    table.add_column(words["partner"], ratio=3, overflow="fold")
+    table.add_column(words["contribution"], width=16, no_wrap=True)
+    for piece in pieces:
+        mark, style = MARKS[piece.direction]
+        bar = Text("–", style="dim")
+        if piece.contribution is not None:
+            length = max(1, round(8 * abs(piece.contribution) / largest))
+            bar = Text.assemble(("█" * length, style), f" {piece.contribution:+.2f}".replace(".", _point(lang)))
+        origin = piece.source or words["derived"]
+        if piece.on:
+            origin += f", {day(piece.on, lang)}"
+        table.add_row(
+            Text(mark, style=style),
+            Text.assemble(piece.statement[lang], "\n", (origin, "dim")),
+            Text(piece.project_value[lang]),
+            Text(piece.partner_value[lang]),
+            bar,
+        )
+    return table
+
+
+def _point(lang: str) -> str:
+    return "," if lang == "vi" else "."
+
+
+def plain(headings: Sequence[str], lines: Iterable[Sequence[Any]]) -> Table:
+    """A small table of text; null cells are a dash."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in line))
+    return table
+
+
+def as_text(value: RenderableType, width: int = 100) -> str:
+    """A table as plain text without colours, for a file."""
+    screen = Console(width=width, color_system=None, force_terminal=False, highlight=False, record=True, quiet=True)
+    with screen.capture() as capture:
+        screen.print(value)
+    return capture.get()
