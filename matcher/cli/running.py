@@ -43,6 +43,16 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Kind(StrEnum):
+    """What the rows of a file are."""
+
+    PROJECTS = "projects"
+    PARTNERS = "partners"
+    DEALS = "deals"
+    ACTIVITIES = "activities"
+    SCREENING = "screening"
+
+
 class ListFormat(StrEnum):
     """How a list of matches is printed or saved."""
 

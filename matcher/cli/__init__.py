@@ -1,0 +1,5 @@
+"""The command line: `matcher ...`."""
+
+from matcher.cli.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,340 @@
+"""The commands of `matcher` and their options; what they do is in `matcher.jobs`."""
+
+# ruff: noqa: PLC0415 - modules are imported when a command needs them, so that `matcher --help` is quick
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matcher.cli.running import (
+    Commands,
+    Format,
+    Kind,
+    Lang,
+    ListFormat,
+    actor,
+    console,
+    print_json,
+    progress,
+    settings,
+    today,
+)
+from matcher.errors import InputError
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Ranks foreign partners for the city's investment projects, with evidence for and against.",
+)
+database = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, help="The embedded database server.")
+app.add_typer(database, name="db")
+
+Shown = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
+Language = Annotated[Lang | None, typer.Option("--lang", help="Language of the text; default: MATCHER_LANG.")]
+Day = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Use only what was public on that day."),
+]
+
+
+@app.command()
+def init(shown: Shown = Format.TABLE) -> None:
+    """Set up the database, the text encoder and the reference data; a second run changes nothing."""
+    from matcher.cli.tables import plain
+    from matcher.jobs import setup
+
+    with progress() as tell:
+        done = setup.init(settings().site(), actor=actor(), progress=tell)
+    if shown is Format.JSON:
+        print_json(done.to_json())
+        return
+    lines = [(t.table, t.rows or None, t.written, t.kept or None, t.state) for t in done.tables]
+    console().print(plain(("table", "rows", "written", "kept as imported", ""), lines))
+    typer.echo(f"encoder: {done.encoder}\nNext: matcher fit")
+
+
+@app.command("import")
+def import_(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file in UTF-8 with a header row.")],
+    kind: Annotated[Kind, typer.Option(help="What the rows are.")],
+    source: Annotated[str | None, typer.Option(help="Who says so; default: the file's name.")] = None,
+    source_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="When the source was published."),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms under which the source may be used.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="COL=FIELD", help="Read column COL as FIELD; repeatable.")
+    ] = None,
+    shown: Shown = Format.TABLE,
+) -> None:
+    """Import a CSV file: all of it or nothing. Records with a known identifier are updated."""
+    if kind is Kind.SCREENING:
+        raise InputError("Screening lists cannot be imported yet: screening comes with a later version.")
+    from matcher.jobs import importing
+    from matcher.jobs.opening import open_store
+
+    with progress() as tell, open_store(settings().site()) as store:
+        report = importing.import_file(
+            store,
+            file,
+            kind=kind.value,
+            source=source or file.name,
+            source_on=source_on and source_on.date(),
+            licence=licence,
+            mapping=_mapping(mapping or []),
+            dry_run=dry_run,
+            actor=actor(),
+            progress=tell,
+        )
+    for warning, count in report.warnings.items():
+        typer.echo(f"warning: {warning} (rows: {count})", err=True)
+    if shown is Format.JSON:
+        print_json(report.to_json())
+        return
+    for example in report.examples:
+        typer.echo('{record}: {field} "{before}" -> "{after}"'.format(**example))
+    verb = "would be" if dry_run else "were"
+    typer.echo(
+        f"{report.rows} {report.kind} in {report.file}: {report.new} {verb} added, {report.changed} changed, "
+        f"{report.equal} are as they stand."
+    )
+
+
+@app.command()
+def fit(
+    as_of: Day = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the engine into this folder and leave the one in use alone.")
+    ] = None,
+    shown: Shown = Format.TABLE,
+) -> None:
+    """Fit a new engine on the facts, put it to use and print its measures."""
+    from matcher.cli.tables import plain
+    from matcher.jobs import fitting
+    from matcher.jobs.opening import open_store
+
+    site = settings().site()
+    with progress() as tell, open_store(site) as store:
+        fitted = fitting.fit(site, store, as_of=_day(as_of), out=out, actor=actor(), progress=tell)
+    if shown is Format.JSON:
+        print_json(fitted.to_json())
+        return
+    lines = [
+        (ranker, measure, f"{mean:.3f}", f"{low:.3f} to {high:.3f}")
+        for ranker, found in fitted.metrics.items()
+        for measure, (mean, low, high) in found.items()
+    ]
+    console().print(plain(("ranker", "measure", "mean", "95 % interval"), lines))
+    typer.echo("fitted on " + ", ".join(f"{count} {what}" for what, count in fitted.counts.items()))
+    typer.echo(fitted.note)
+    typer.echo(f"engine {fitted.engine} as of {fitted.as_of} in {fitted.path}")
+    typer.echo("Next: matcher match --project ID" if fitted.in_use else "The engine in use is the same as before.")
+
+
+@app.command()
+def match(
+    *,
+    project: Annotated[str | None, typer.Option(metavar="ID", help="Partners for this project.")] = None,
+    partner: Annotated[str | None, typer.Option(metavar="ID", help="Projects for this partner.")] = None,
+    mission: Annotated[
+        str | None, typer.Option(metavar="ID", help="Pairs for the host country and the accredited ones.")
+    ] = None,
+    country: Annotated[str | None, typer.Option(metavar="ISO2", help="Pairs with partners of this country.")] = None,
+    text: Annotated[str | None, typer.Option(help="Partners for what this text says, in any language.")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, max=1000, help="How many matches.")] = 10,
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="FIELD=VALUE",
+            help="sector, country, region, kind, form, status, green or ticket_usd; a,b = either; several may follow.",
+        ),
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", hidden=True)] = None,
+    as_of: Day = None,
+    shown: Annotated[
+        ListFormat | None, typer.Option("--format", help="How the list is printed; default: by the ending of --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the list into this file.")] = None,
+    lang: Language = None,
+) -> None:
+    """List ranked matches for one project, partner, mission, country or text, with reasons."""
+    asked = {"project": project, "partner": partner, "mission": mission, "country": country, "text": text}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) != 1:
+        seen = "none of them" if not given else ", ".join(f"--{name}" for name in given)
+        raise typer.BadParameter(
+            f"give exactly one of --project, --partner, --mission, --country and --text, not {seen}"
+        )
+    if more and not filter_:
+        raise typer.BadParameter(f"unexpected argument {more[0]!r}")
+    shown = shown or _format_of(out)
+    if shown is ListFormat.XLSX and out is None:
+        raise typer.BadParameter("--format xlsx needs --out FILE")
+
+    from matcher.cli.asked import query, title
+    from matcher.cli.saving import save
+    from matcher.jobs import asking
+    from matcher.jobs.matchmaker import Matchmaker
+
+    chosen = settings()
+    filters = asking.filters(asking.pairs([*(filter_ or []), *(more or [])]))
+    question = query(given[0], str(asked[given[0]]))
+    with Matchmaker(chosen.site()) as maker:
+        found = maker.match(question, n=n, filters=filters, as_of=_day(as_of))
+        language = (lang or Lang(chosen.lang)).value
+        save(found, title(maker, found, language), shown, language, out)
+
+
+@app.command()
+def explain(
+    project: Annotated[str, typer.Option(metavar="ID", help="The project.")],
+    partner: Annotated[str, typer.Option(metavar="ID", help="The partner.")],
+    as_of: Day = None,
+    shown: Shown = Format.TABLE,
+    lang: Language = None,
+) -> None:
+    """Show all evidence for and against one pair, and what sets it apart from the next candidate."""
+    from matcher.cli.tables import explanation
+    from matcher.jobs.matchmaker import Matchmaker
+
+    chosen = settings()
+    language = (lang or Lang(chosen.lang)).value
+    with Matchmaker(chosen.site()) as maker:
+        told = maker.explain(project, partner, as_of=_day(as_of))
+    if shown is Format.JSON:
+        print_json(told.to_json(language))
+    else:
+        console().print(explanation(told.match, told.contrast, told.next, language))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Loopback address; default: MATCHER_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: MATCHER_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes; default: MATCHER_WORKERS.")] = None,
+) -> None:
+    """Serve the page and the API on this machine."""
+    from matcher.cli.serving import run
+
+    chosen = settings()
+    run(host or chosen.host, port or chosen.port, workers or chosen.workers)
+
+
+@app.command("settings")
+def settings_(shown: Shown = Format.TABLE) -> None:
+    """List every setting with its value, its default and its meaning; passwords are masked."""
+    from matcher.cli.tables import plain
+
+    listing = settings().listing()
+    if shown is Format.JSON:
+        print_json(listing)
+        return
+    lines = [
+        (
+            s["setting"],
+            s["value"],
+            "(default)" if s["is_default"] else f"default: {s['default'] or 'unset'}",
+            s["meaning"],
+        )
+        for s in listing
+    ]
+    console().print(plain(("setting", "value", "", "meaning"), lines))
+
+
+@database.command("start")
+def db_start(shown: Shown = Format.TABLE) -> None:
+    """Start the embedded server and keep it running until `matcher db stop`."""
+    from matcher.store import embedded
+
+    _print_status(embedded.start(_embedded_dir()), shown)
+
+
+@database.command("stop")
+def db_stop(
+    force: Annotated[bool, typer.Option("--force", help="Even while another process uses it.")] = False,
+    shown: Shown = Format.TABLE,
+) -> None:
+    """Stop the embedded server."""
+    from matcher.store import embedded
+
+    _print_status(embedded.stop(_embedded_dir(), force=force), shown)
+
+
+@database.command("status")
+def db_status(shown: Shown = Format.TABLE) -> None:
+    """Say whether the embedded server runs; nothing is started."""
+    from matcher.store import embedded
+
+    _print_status(embedded.status(_embedded_dir()), shown)
+
+
+@app.command(hidden=True)
+def demo(lang: Language = None) -> None:
+    """Print the best partners of three priority projects, one mission's pairs, and where to look next."""
+    from matcher.cli.demonstration import show
+    from matcher.jobs.matchmaker import Matchmaker
+
+    chosen = settings()
+    with Matchmaker(chosen.site()) as maker:
+        show(maker, console(), (lang or Lang(chosen.lang)).value, today())
+
+
+def _day(as_of: datetime | None) -> date:
+    return today() if as_of is None else as_of.date()
+
+
+def _mapping(words: list[str]) -> dict[str, str]:
+    """Column -> field of `COL=FIELD` words."""
+    found: dict[str, str] = {}
+    for word in words:
+        column, equals, field = word.rpartition("=")
+        if not equals or not column or not field:
+            raise typer.BadParameter(f"{word!r} is not COL=FIELD, such as --map Name=name_en")
+        if column in found:
+            raise typer.BadParameter(f"column {column!r} is mapped twice")
+        found[column] = field
+    return found
+
+
+def _format_of(out: Path | None) -> ListFormat:
+    """The format that a file's ending asks for; a table otherwise."""
+    ending = "" if out is None else out.suffix.lower().removeprefix(".")
+    return ListFormat(ending) if ending in {f.value for f in ListFormat} else ListFormat.TABLE
+
+
+def _embedded_dir() -> Path:
+    """The data folder whose embedded server is meant.
+
+    Raises:
+        InputError: an external database is set, so that there is no embedded server to speak of.
+    """
+    chosen = settings()
+    if chosen.database_url is not None:
+        raise InputError("MATCHER_DATABASE_URL is set: the embedded server is not used. Unset it to use `matcher db`.")
+    return chosen.data_dir
+
+
+def _print_status(status: Any, shown: Format) -> None:
+    """The state of the embedded server, on stdout."""
+    state = {
+        "running": status.running,
+        "pid": status.pid,
+        "kept": status.kept,
+        "in_use": status.in_use,
+        "socket": status.socket and str(status.socket),
+        "home": str(status.home),
+    }
+    if shown is Format.JSON:
+        print_json(state)
+    else:
+        running = f"runs (process {status.pid})" if status.running else "does not run"
+        stays = ", stays until `matcher db stop`" if status.running and status.kept else ""
+        typer.echo(f"The embedded server in {status.home} {running}{stays}.")

