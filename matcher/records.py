@@ -40,7 +40,18 @@ ROLES = (
     "owner", "jv_partner", "lender", "contractor", "operator", "proponent", "partner", "seller", "investor",
     "licensor", "equity", "loan", "parent", "bond", "insurance", "grant", "finance",
 )  # fmt: skip
-POSITIVE_ROLES = ("owner", "jv_partner", "lender", "contractor", "operator", "equity", "loan", "parent", "bond", "finance")
+POSITIVE_ROLES = (
+    "owner",
+    "jv_partner",
+    "lender",
+    "contractor",
+    "operator",
+    "equity",
+    "loan",
+    "parent",
+    "bond",
+    "finance",
+)
 DEAL_STATUSES = ("done", "proposed", "mou", "planned", "announced", "talks", "cancelled", "divested", "unknown")
 POSITIVE_DEAL_STATUSES = ("done",)
 PRECISIONS = ("day", "month", "year", "none")
@@ -104,8 +115,8 @@ TABLES: dict[str, Table] = {
     "projects": Table(  # open projects of the city, and past investments (status 'past')
         columns={
             "project_id": TEXT, "name_vi": TEXT, "name_en": TEXT, "name_vi_status": TEXT, "description": TEXT,
-            "sector": TEXT, "isic": LIST, "country": TEXT, "region": TEXT, "city": TEXT, "place": TEXT, "boundary": TEXT,
-            "area_ha": NUM, "value_min": MONEY, "value_max": MONEY, "value_currency": TEXT,
+            "sector": TEXT, "isic": LIST, "country": TEXT, "region": TEXT, "city": TEXT, "place": TEXT,
+            "boundary": TEXT, "area_ha": NUM, "value_min": MONEY, "value_max": MONEY, "value_currency": TEXT,
             "value_usd_min": NUM, "value_usd_max": NUM, "value_usd_estimated": FLAG,
             "form": TEXT, "form_note": TEXT, "status": TEXT, "status_note": TEXT, "agency": TEXT, "proponent": TEXT,
             "green": FLAG, "announced_on": DAY, "announced_precision": TEXT, "notes": TEXT, **PROVENANCE,
@@ -113,8 +124,8 @@ TABLES: dict[str, Table] = {
         },
         key=("project_id",), refs={"country": "countries"},
         choices={
-            "status": PROJECT_STATUSES, "form": FORMS, "name_vi_status": NAME_STATUSES, "announced_precision": PRECISIONS,
-            "boundary": ("old", "post_merger"),
+            "status": PROJECT_STATUSES, "form": FORMS, "name_vi_status": NAME_STATUSES,
+            "announced_precision": PRECISIONS, "boundary": ("old", "post_merger"),
         },
         required=("project_id", "status", "country", "source"),
     ),
@@ -135,7 +146,9 @@ TABLES: dict[str, Table] = {
             "source_2": TEXT,
         },
         key=("deal_id",), refs={"project_id": "projects", "partner_id": "partners"},
-        choices={"role": ROLES, "status": DEAL_STATUSES, "closed_precision": PRECISIONS, "value_scope": ("own", "whole")},
+        choices={
+            "role": ROLES, "status": DEAL_STATUSES, "closed_precision": PRECISIONS, "value_scope": ("own", "whole"),
+        },
         required=("deal_id", "project_id", "partner_id", "role", "status", "source"),
     ),
     "footprint": Table(  # this partner works in this country
@@ -145,7 +158,10 @@ TABLES: dict[str, Table] = {
         },
         key=("partner_id", "country", "what", "evidence", "deal_id"),
         refs={"partner_id": "partners", "country": "countries", "deal_id": "deals"},
-        choices={"relation": ("operates", "sells"), "evidence": ("deal", "web_page", "business_summary"), "on_precision": PRECISIONS},
+        choices={
+            "relation": ("operates", "sells"), "evidence": ("deal", "web_page", "business_summary"),
+            "on_precision": PRECISIONS,
+        },
         required=("partner_id", "country", "evidence", "source"),
     ),
     "missions": Table(
@@ -192,7 +208,8 @@ TABLES: dict[str, Table] = {
             "criterion_id": TEXT, "instrument": TEXT, "sector": TEXT, "criterion": TEXT, "value": TEXT,
             "value_min": MONEY, "value_currency": TEXT, **PROVENANCE,
         },
-        key=("criterion_id",), refs={"sector": "city_sectors"}, required=("criterion_id", "criterion", "value", "source"),
+        key=("criterion_id",), refs={"sector": "city_sectors"},
+        required=("criterion_id", "criterion", "value", "source"),
     ),
 }  # fmt: skip
 """Every table of facts. Order matters: a table comes after those it refers to."""
@@ -337,10 +354,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked: exactly one of project, partner, countries or text.
+    """What is asked: exactly one of project, partner, countries, text, or an unsaved project or partner.
 
     `countries` asks for pairs of open projects with partners at home in any of them. `mission_id` is set
-    beside `countries` when the countries are those a mission covers.
+    beside `countries` when the countries are those a mission covers. `text` describes a project; partners are
+    ranked for it. A draft holds columns of `TABLES["projects"]` or `TABLES["partners"]`; absent is unknown.
     """
 
     project_id: str | None = None
@@ -348,12 +366,16 @@ class Query:
     countries: tuple[str, ...] | None = None
     mission_id: str | None = None
     text: str | None = None
+    draft_project: Mapping[str, Any] | None = None
+    draft_partner: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The `query` object of a match list; only what was asked."""
         pairs = {
             "project": self.project_id, "partner": self.partner_id, "mission": self.mission_id,
             "countries": None if self.countries is None else list(self.countries), "text": self.text,
+            "draft_project": None if self.draft_project is None else dict(self.draft_project),
+            "draft_partner": None if self.draft_partner is None else dict(self.draft_partner),
         }  # fmt: skip
         return {k: v for k, v in pairs.items() if v is not None}
 

@@ -33,9 +33,7 @@ def tokens(text: str) -> Iterator[str]:
     """Folded words of a text; a run of Chinese, Japanese or Korean characters gives its bigrams."""
     for word in _WORD.findall(fold(text)):
         cjk = _CJK.search(word)
-        if not cjk:
-            yield word
-        elif len(word) == 1:
+        if not cjk or len(word) == 1:
             yield word
         else:
             yield from (word[i : i + 2] for i in range(len(word) - 1))

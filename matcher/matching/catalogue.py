@@ -1,0 +1,353 @@
+"""An opened engine: the records of one day, described, indexed and ready to be matched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from matcher.errors import InputError, NotFoundError
+from matcher.matching.calibrate import Calibrator
+from matcher.matching.corpus import Corpus
+from matcher.matching.explain import Difference, contrast, explain
+from matcher.matching.features import FEATURES, compute
+from matcher.matching.labels import REASON_NAMES
+from matcher.matching.pairs import Block
+from matcher.matching.rank import Ranker
+from matcher.matching.retrieve import (
+    DenseIndex,
+    LexicalIndex,
+    allow_partners,
+    allow_projects,
+    check_country,
+    fuse,
+    top,
+)
+from matcher.matching.sides import History, PartnerSide, ProjectSide
+from matcher.records import OPEN_STATUSES, TABLES, Filters, Match, MatchList, Query
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+RANK_ALL = 5000
+"""Up to this many allowed partners are all ranked; beyond it, the `CANDIDATES` best of retrieval."""
+
+CANDIDATES = 1000
+
+PER_PROJECT = 2
+PER_PARTNER = 2
+"""In a list of pairs a project and a partner appear at most so often: a post spreads its work."""
+
+DEPTH = 20
+"""Pairs considered per project for a list of pairs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Everything behind one match, and why it is ahead of the next candidate.
+
+    Attributes:
+        base: part of the score that no feature carries; base, reasons and missing information sum to the score.
+        rank: place of the partner among all partners for the project.
+        following: the next candidate, None for the last one.
+    """
+
+    match: Match
+    base: float
+    following: Match | None
+    contrast: tuple[Difference, ...]
+
+    def to_json(self, lang: str = "en") -> dict[str, Any]:
+        """The explanation object of the API and of `--format json`."""
+        return {
+            "match": self.match.to_json(lang),
+            "base": round(self.base, 6),
+            "next": None if self.following is None else self.following.to_json(lang),
+            "contrast": [
+                {
+                    "reason": d.reason, "label": dict(REASON_NAMES[d.reason]), "first": round(d.first, 6),
+                    "second": round(d.second, 6), "difference": round(d.first - d.second, 6),
+                }
+                for d in self.contrast
+            ],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """A scored pair and the block it was scored in."""
+
+    score: float
+    block: Block
+    partner: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Matches queries against one set of facts. Safe to share between threads: nothing in it changes.
+
+    Cost of a query grows linearly with the candidates; explanations are made for shown rows only.
+    """
+
+    engine: str
+    corpus: Corpus
+    ranker: Ranker
+    calibrator: Calibrator
+    projects: ProjectSide
+    partners: PartnerSide
+    history: History
+    lexical: LexicalIndex
+    partner_texts: Sequence[str]
+    _lexical_of: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    @cached_property
+    def _dense(self) -> DenseIndex:
+        return DenseIndex(self.partners.vectors)
+
+    def match(self, query: Query, *, n: int = 10, offset: int = 0, filters: Filters = Filters()) -> MatchList:  # noqa: B008
+        """The matches at places offset + 1 to offset + n for a query.
+
+        Raises:
+            NotFoundError: the project or partner does not exist.
+            InputError: a filter or a country is not known.
+        """
+        notes: list[Mapping[str, str]] = []
+        if query.project_id is not None:
+            pairs, candidates = self._for_project(self._block(self._project_row(query.project_id)), filters)
+        elif query.partner_id is not None:
+            pairs, candidates = self._for_partner(self._partner_row(query.partner_id), filters)
+        elif query.countries is not None:
+            pairs, candidates, notes = self._for_countries(query.countries, filters)
+        elif query.draft_partner is not None:
+            pairs, candidates = self._for_draft_partner(query.draft_partner, filters)
+        else:
+            draft = {"description": query.text} if query.text is not None else query.draft_project
+            if draft is None:
+                raise InputError("Nothing was asked; give a project, partner, mission, country or text.")
+            pairs, candidates = self._for_project(self._draft_block(draft), filters)
+        shown = pairs[offset : offset + n]
+        matches = tuple(self._match(pair, offset + i + 1) for i, pair in enumerate(shown))
+        return MatchList(
+            query=query, filters=filters, engine=self.engine, as_of=self.history.as_of, matches=matches,
+            candidates=candidates, coverage=self.coverage, notes=tuple(notes),
+            next=str(offset + n) if len(pairs) > offset + n else None,
+        )  # fmt: skip
+
+    def explain(self, project_id: str, partner_id: str) -> Explanation:
+        """All evidence for one pair, and its contrast with the candidate ranked after it.
+
+        Raises:
+            NotFoundError: the project or partner does not exist.
+        """
+        partner = self._partner_row(partner_id)
+        block = self._block(self._project_row(project_id))
+        scores = self.ranker.score(compute(block))
+        order = top(scores, np.ones(scores.size, dtype=bool), scores.size)
+        place = int(np.flatnonzero(order == partner)[0])
+        after = int(order[place + 1]) if place + 1 < order.size else None
+        first, parts = self._match(self._pair(block, partner), place + 1), self._parts(block, partner)
+        if after is None:
+            return Explanation(match=first, base=float(parts[-1]), following=None, contrast=())
+        following = self._match(self._pair(block, after), place + 2)
+        return Explanation(
+            match=first, base=float(parts[-1]), following=following,
+            contrast=contrast(parts, self._parts(block, after), FEATURES),
+        )  # fmt: skip
+
+    def rank_all(self, project_id: str) -> tuple[list[str], Floats]:
+        """Every partner identifier with its score for a project, in identifier order; for runs and evaluation."""
+        block = self._block(self._project_row(project_id))
+        return self.partners.frame["partner_id"].to_list(), self.ranker.score(compute(block))
+
+    @cached_property
+    def coverage(self) -> Mapping[str, float]:
+        """Share of the partners, or of open projects where the field is theirs, that carry a field."""
+        q = self.partners
+        n = max(q.frame.height, 1)
+        open_ = self.projects.frame.filter(pl.col("status").is_in(list(OPEN_STATUSES)))
+        m = max(open_.height, 1)
+        return {
+            "country": float((q.home >= 0).sum()) / n,
+            "sector": float(q.divisions.any(axis=1).sum()) / n,
+            "ticket_usd": float((~np.isnan(q.tickets)).any(axis=1).sum()) / n,
+            "size": float((~np.isnan(q.size_usd)).sum()) / n,
+            "footprint": float(q.footprint_known.sum()) / n,
+            "deals": float(np.unique(self.history.partner).size) / n,
+            "project_value_usd": float(open_["value_usd_max"].is_not_null().sum()) / m,
+            "project_form": float(open_["form"].is_not_null().sum()) / m,
+        }
+
+    def _project_row(self, project_id: str) -> int:
+        row = self.projects.row_of.get(project_id)
+        if row is None:
+            raise NotFoundError(f'There is no project "{project_id}".')
+        return row
+
+    def _partner_row(self, partner_id: str) -> int:
+        row = self.partners.row_of.get(partner_id)
+        if row is None:
+            raise NotFoundError(f'There is no partner "{partner_id}".')
+        return row
+
+    def _words(self, project: int) -> str:
+        return " ".join(self.corpus.project_texts.row(project)[1:])
+
+    def _lexical(self, project: int) -> npt.NDArray[np.float32]:
+        # A race between threads computes the same array twice and keeps one: harmless.
+        if project not in self._lexical_of:
+            self._lexical_of[project] = self.lexical.scores(self._words(project))
+        return self._lexical_of[project]
+
+    def _block(self, project: int, rows: Ints | None = None) -> Block:
+        words = self._lexical(project)
+        return Block(
+            project=project, rows=np.arange(self.partners.frame.height) if rows is None else rows,
+            projects=self.projects, partners=self.partners, history=self.history, past=self.projects,
+            lexical=words, lexical_best=float(words.max(initial=0.0)),
+        )  # fmt: skip
+
+    def _draft_block(self, draft: Mapping[str, Any]) -> Block:
+        side, text = self.corpus.draft_project(_draft("projects", draft))
+        words = self.lexical.scores(text)
+        return Block(
+            project=0, rows=np.arange(self.partners.frame.height), projects=side, partners=self.partners,
+            history=self.history, past=self.projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
+        )  # fmt: skip
+
+    def _candidates(self, block: Block, allow: Mask) -> Ints:
+        """Row numbers to be ranked: all allowed ones, or the best of retrieval when there are very many."""
+        if int(allow.sum()) <= RANK_ALL:
+            return np.flatnonzero(allow)
+        dense = self._dense.scores(block.projects.vectors[block.project])
+        return np.sort(fuse([dense, block.lexical], allow, CANDIDATES))
+
+    def _for_project(self, block: Block, filters: Filters) -> tuple[list[_Pair], int]:
+        allow = allow_partners(self.partners.frame, filters, self.corpus.facts.reference, by_sector=True)
+        rows = self._candidates(block, allow)
+        narrow = block.at(rows)
+        scores = self.ranker.score(compute(narrow))
+        order = top(scores, np.ones(rows.size, dtype=bool), rows.size)
+        return [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order], int(allow.sum())
+
+    def _open_rows(self, filters: Filters) -> Ints:
+        reference = self.corpus.facts.reference
+        return np.flatnonzero(allow_projects(self.projects.frame, filters, reference, OPEN_STATUSES))
+
+    def _for_partner(self, partner: int, filters: Filters) -> tuple[list[_Pair], int]:
+        open_rows = self._open_rows(filters)
+        pairs = [self._pair(self._block(int(p)), partner) for p in open_rows]
+        return self._by_score(pairs), int(open_rows.size)
+
+    def _for_draft_partner(self, draft: Mapping[str, Any], filters: Filters) -> tuple[list[_Pair], int]:
+        side, text = self.corpus.draft_partner(_draft("partners", draft), self.history.as_of)
+        index = LexicalIndex([*self.partner_texts, text])
+        open_rows = self._open_rows(filters)
+        pairs = []
+        for p in open_rows:
+            words = index.scores(self._words(int(p)))
+            block = Block(
+                project=int(p), rows=np.array([0]), projects=self.projects, partners=side,
+                history=History.none(self.history.as_of), past=self.projects, lexical=words[-1:],
+                lexical_best=float(words.max(initial=0.0)),
+            )  # fmt: skip
+            pairs.append(self._pair(block, 0))
+        return self._by_score(pairs), int(open_rows.size)
+
+    def _by_score(self, pairs: list[_Pair]) -> list[_Pair]:
+        """One partner's pairs, best first; project rows are in identifier order."""
+        return sorted(pairs, key=lambda pair: (-pair.score, pair.block.project))
+
+    def _for_countries(
+        self, countries: Sequence[str], filters: Filters
+    ) -> tuple[list[_Pair], int, list[Mapping[str, str]]]:
+        reference = self.corpus.facts.reference
+        for code in countries:
+            check_country(code, reference)
+        allow = allow_partners(self.partners.frame, filters, reference, by_sector=False)
+        homes = self.partners.frame["country"].to_list()
+        covered = np.array([c in set(countries) for c in homes], dtype=bool)
+        rows = np.flatnonzero(allow & covered)
+        found: list[_Pair] = []
+        open_rows = self._open_rows(filters)
+        if rows.size:
+            for project in open_rows:
+                block = self._block(int(project), rows)
+                scores = self.ranker.score(compute(block))
+                order = top(scores, np.ones(rows.size, dtype=bool), DEPTH)
+                found += [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order]
+        return self._spread(found), int(rows.size * open_rows.size), self._gaps(countries, homes)
+
+    def _spread(self, pairs: list[_Pair]) -> list[_Pair]:
+        """The pairs by score, skipping those whose project or partner has had its places."""
+        pairs.sort(key=lambda pair: (-pair.score, pair.block.project, pair.partner))
+        used_p: dict[int, int] = {}
+        used_q: dict[int, int] = {}
+        out = []
+        for pair in pairs:
+            p, q = pair.block.project, pair.partner
+            if used_p.get(p, 0) < PER_PROJECT and used_q.get(q, 0) < PER_PARTNER:
+                used_p[p], used_q[q] = used_p.get(p, 0) + 1, used_q.get(q, 0) + 1
+                out.append(pair)
+        return out
+
+    def _gaps(self, countries: Sequence[str], homes: Sequence[str | None]) -> list[Mapping[str, str]]:
+        names = self.corpus.countries
+        empty = [c for c in countries if c not in set(homes)]
+        return [
+            {
+                "vi": f"Chưa có hồ sơ đối tác nào của {names.name(c)[0]}: cần bổ sung doanh nghiệp, quỹ và định chế.",
+                "en": f"No partner of {names.name(c)[1]} is compiled: companies, funds and institutions are missing.",
+            }
+            for c in empty
+        ]
+
+    def _pair(self, block: Block, partner: int) -> _Pair:
+        score = self.ranker.score(compute(block.at(np.array([partner]))))
+        return _Pair(score=float(score[0]), block=block, partner=partner)
+
+    def _parts(self, block: Block, partner: int) -> Floats:
+        one = block.at(np.array([partner]))
+        return np.asarray(self.ranker.contributions(compute(one))[0])
+
+    def _match(self, pair: _Pair, rank: int) -> Match:
+        one = pair.block.at(np.array([pair.partner]))
+        x = compute(one)
+        parts = self.ranker.contributions(x)[0]
+        p, q = pair.block.record, pair.block.partners.records[pair.partner]
+        probability = self.calibrator.probability(pair.score)
+        return Match(
+            rank=rank, project_id=str(p["project_id"]),
+            project_name={"vi": _text(p["name_vi"]), "en": _text(p["name_en"])},
+            partner_id=str(q["partner_id"]), partner_name=str(q["name"]), partner_country=_text(q["country"]),
+            partner_kind=str(q["kind"]), score=pair.score, probability=probability,
+            abstained=self.calibrator.reason(), evidence=explain(one, 0, x[0], parts, FEATURES),
+            engine=self.engine, as_of=self.history.as_of,
+        )  # fmt: skip
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+DRAFT_ID = ""
+"""Identifier of an unsaved record; no stored record has it."""
+
+
+def _draft(table: str, values: Mapping[str, Any]) -> pl.DataFrame:
+    """A one-row frame of an unsaved record; absent columns are unknown.
+
+    Raises:
+        InputError: a column that the table does not have.
+    """
+    columns = TABLES[table].columns
+    unknown = sorted(set(values) - set(columns))
+    if unknown:
+        raise InputError(f"{', '.join(unknown)}: no such field; fields: {', '.join(columns)}.")
+    fixed = {"project_id": DRAFT_ID, "country": "VN", "status": "calling"} if table == "projects" else {
+        "partner_id": DRAFT_ID, "name": "", "kind": "unknown"}  # fmt: skip
+    row = {**fixed, **values}
+    return pl.DataFrame([{c: row.get(c) for c in columns}], schema=dict(columns))

@@ -1,0 +1,180 @@
+"""Record -> profile text: what a project offers and what a partner does and has done, in words.
+
+A profile never contains the partner's own name (unless nothing else is known of it): names carry no signal
+about fit, and a project text that names its own investor would betray the answer.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from matcher.matching.labels import KIND_NAMES
+from matcher.records import Reference
+from matcher.text import fold, nfc, tokens
+
+VERSION = "1"
+"""Changes whenever the texts change, so that an engine never meets vectors of another wording."""
+
+LANGUAGES = ("vi", "en")
+
+# Words of partner names that say something about the business and so stay in a project's text.
+_PLAIN = frozenset(
+    tokens(
+        "bank power energy electric capital international national development fund construction project "
+        "station plant north south east west central first green island river port city steel land water "
+        "group holdings logistics metro industrial park saigon hanoi binh duong vietnam viet nam "
+        "university hospital school tower center centre "
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How often each folded word occurs in partner names; rare words identify a partner.
+
+    Attributes:
+        frequency: folded word -> number of partners whose name has it.
+    """
+
+    frequency: Mapping[str, int]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "Names":
+        """Counts the words of all partner names."""
+        return cls(frequency=Counter(w for name in names for w in set(tokens(name))))
+
+    def telling(self, name: str) -> set[str]:
+        """Folded words of a name that at most three partners share and that are no plain business words."""
+        words = {w for w in tokens(name) if w not in _PLAIN and not w.isdigit()}
+        return {w for w in words if len(w) >= 3 and self.frequency.get(w, 0) <= 3}
+
+
+def mask(text: str, names: Sequence[str], known: Names) -> str:
+    """The text without the words that name any of the given partners."""
+    if not names or not text:
+        return text
+    telling = set().union(*(known.telling(n) for n in names))
+    if not telling:
+        return text
+    kept = [word for word in text.split() if not (set(tokens(word)) & telling)]
+    return nfc(" ".join(kept))
+
+
+def _joined(parts: Iterable[str | None]) -> str:
+    seen: list[str] = []
+    for part in parts:
+        clean = nfc(part or "").strip(" .;")
+        if clean and fold(clean) not in {fold(s) for s in seen}:
+            seen.append(clean)
+    return ". ".join(seen)
+
+
+def _labels(frame: pl.DataFrame, key: str) -> dict[str, tuple[str, str]]:
+    return {row[key]: (row["name_vi"], row["name_en"]) for row in frame.iter_rows(named=True)}
+
+
+def describe_projects(
+    projects: pl.DataFrame, reference: Reference, participants: Mapping[str, Sequence[str]], known: Names
+) -> pl.DataFrame:
+    """Profile texts of projects, one per language.
+
+    Args:
+        projects: columns of `TABLES["projects"]`.
+        reference: classifications; `city_sectors` gives sector names.
+        participants: project_id -> names of the partners of its own deals, which are masked.
+        known: word counts over all partner names.
+
+    Returns:
+        columns `project_id`, `vi`, `en` (String, never null; '' when nothing is known in that language).
+    """
+    sectors = _labels(reference.city_sectors, "sector")
+    rows = []
+    for p in projects.iter_rows(named=True):
+        label = sectors.get(p["sector"] or "", (p["sector"], p["sector"]))
+        own = participants.get(p["project_id"], ())
+        vi = _joined([p["name_vi"], label[0]]) if p["name_vi"] else ""
+        en = _joined([p["name_en"], label[1], p["description"]])
+        rows.append((p["project_id"], mask(vi, own, known), mask(en, own, known)))
+    return pl.DataFrame(rows, schema={"project_id": pl.String, "vi": pl.String, "en": pl.String}, orient="row")
+
+
+def describe_partners(
+    partners: pl.DataFrame, deals: pl.DataFrame, projects: pl.DataFrame, reference: Reference
+) -> pl.DataFrame:
+    """Profile texts of partners: kind, sector, activities, local label, and the sectors of their deals.
+
+    Args:
+        partners: columns of `TABLES["partners"]`.
+        deals: deals that may be known (already cut at `as_of`), columns of `TABLES["deals"]`.
+        projects: the projects of those deals, for their sectors.
+        reference: names of tags and sectors in Vietnamese and English.
+
+    Returns:
+        columns `partner_id`, `text` (String, never empty: the name stands in when nothing else is known).
+    """
+    tags = _labels(reference.activity_tags, "tag")
+    sectors = _labels(reference.city_sectors, "sector")
+    done = (
+        deals.join(projects.select("project_id", "sector"), on="project_id", how="inner")
+        .drop_nulls("sector")
+        .group_by("partner_id")
+        .agg(pl.col("sector").unique().sort())
+    )
+    past: dict[str, list[str]] = dict(zip(done["partner_id"].to_list(), done["sector"].to_list(), strict=True))
+    rows = []
+    for q in partners.iter_rows(named=True):
+        activities = [tags.get(t, (t, t)) for t in q["activities"] or []]
+        history = [sectors.get(s, (s, s)) for s in past.get(q["partner_id"], [])]
+        kind = KIND_NAMES[q["kind"]]
+        does = [
+            q["sector"],
+            ", ".join(en for _, en in activities) or q["description"],
+            ", ".join(vi for vi, _ in activities),
+            q["sector_local"],
+        ]
+        has_done = [", ".join(en for _, en in history), ", ".join(vi for vi, _ in history)]
+        known = any(does) or any(has_done)
+        text = _joined([kind[1] if known else q["name"], *does, *has_done])
+        rows.append((q["partner_id"], text or kind[1]))
+    return pl.DataFrame(rows, schema={"partner_id": pl.String, "text": pl.String}, orient="row")
+
+
+class Glossary:
+    """Reads ISIC divisions out of a text by the words and phrases of the glossary; longest phrase first."""
+
+    def __init__(self, terms: pl.DataFrame) -> None:
+        self._phrases: dict[tuple[str, ...], dict[str, float]] = {}
+        for row in terms.iter_rows(named=True):
+            key = tuple(tokens(row["term"]))
+            if key:
+                weights = self._phrases.setdefault(key, {})
+                for i, code in enumerate(row["isic"]):
+                    weights[code[:2]] = max(weights.get(code[:2], 0.0), 1.0 / (1 + i))
+        self._longest = max(map(len, self._phrases), default=0)
+
+    def divisions(self, text: str) -> dict[str, float]:
+        """ISIC division -> weight in (0, 1] of what the text is about; empty when no term occurs.
+
+        Each phrase counts once, with the share of its words in all words found, so that a long exact phrase
+        weighs more than a short one.
+        """
+        words = list(tokens(text))
+        found: dict[tuple[str, ...], None] = {}
+        i = 0
+        while i < len(words):
+            for n in range(min(self._longest, len(words) - i), 0, -1):
+                phrase = tuple(words[i : i + n])
+                if phrase in self._phrases:
+                    found[phrase] = None
+                    i += n
+                    break
+            else:
+                i += 1
+        total: dict[str, float] = {}
+        for phrase in found:
+            for division, weight in self._phrases[phrase].items():
+                total[division] = total.get(division, 0.0) + weight * len(phrase)
+        top = max(total.values(), default=0.0)
+        return {d: w / top for d, w in sorted(total.items())} if top else {}

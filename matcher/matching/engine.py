@@ -1,0 +1,271 @@
+"""The one order of the steps: fit on facts, keep as an immutable artefact, open on facts, match."""
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.errors import InputError, SourceError, StaleArtefactError
+from matcher.matching import describe, manifest, rank
+from matcher.matching.calibrate import Calibrator
+from matcher.matching.catalogue import Catalogue
+from matcher.matching.corpus import CENTRES, Corpus, Encodes
+from matcher.matching.features import FEATURES, NAMES, compute
+from matcher.matching.manifest import Manifest
+from matcher.matching.pairs import Block
+from matcher.matching.rank import BoostedRanker, Group, LinearRanker
+from matcher.matching.retrieve import LexicalIndex
+from matcher.matching.sides import History, positive
+from matcher.measures import interval, per_query
+from matcher.records import Facts
+from matcher.split import Origin, rolling_origins
+
+Progress = Callable[[str, int, int], None]
+"""Called with (step, done, in all)."""
+
+Floats = npt.NDArray[np.float64]
+
+HARD, RANDOM = 200, 100
+"""Negatives per training query: the best by the linear model, and a random sample of the rest."""
+
+HELD_SHARE = 0.3
+"""Share of labelled queries, the latest ones, on which the inner split decides and calibrates."""
+
+MEASURES = ("nDCG@10", "R@50", "RR")
+
+
+class NamedEncoder(Encodes, Protocol):
+    """An encoder that says which model its vectors are of."""
+
+    @property
+    def id(self) -> str:
+        """Model, revision and prefix."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """A fitted engine. Opening it on facts gives a `Catalogue`, which answers queries."""
+
+    manifest: Manifest
+    ranker: LinearRanker | BoostedRanker
+    calibrator: Calibrator
+    centres: Mapping[str, npt.NDArray[np.float32]]
+
+    @classmethod
+    def fit(
+        cls, facts: Facts, encoder: NamedEncoder, *, seed: int, out: Path, revision: str | None = None,
+        progress: Progress | None = None,
+    ) -> "Engine":  # fmt: skip
+        """Fits on facts and writes the artefact into the empty folder `out`.
+
+        Every label is a dated deal; every statistic behind it is older than the label's year. Which share of the
+        tree is used is decided on the latest labels, on which it was not fitted.
+
+        Raises:
+            InputError: there are no partners or no projects to fit on.
+        """
+        if facts.partners.is_empty() or facts.projects.is_empty():
+            raise InputError(
+                f"There are {facts.projects.height} projects and {facts.partners.height} partners on "
+                f"{facts.as_of.isoformat()}; load some of each with `matcher init` or `matcher import`."
+            )
+        corpus = Corpus.of(facts, encoder, None, _step(progress, "encode"))
+        linear = LinearRanker(
+            weights=np.array([f.weight for f in FEATURES]), neutral=np.array([f.neutral for f in FEATURES])
+        )
+        origins = rolling_origins(positive(facts.deals), until=facts.as_of)
+        groups = _groups(corpus, origins, progress)
+        ranker, note, held, metrics = _learn(groups, linear, seed)
+        scores = np.concatenate([ranker.score(g.x) for g in held]) if held else np.zeros(0)
+        labels = np.concatenate([g.y for g in held]) if held else np.zeros(0, dtype=np.int64)
+        calibrator = Calibrator.fit(scores, labels)
+        out.mkdir(parents=True, exist_ok=True)
+        saved = rank.save(ranker, out)
+        np.savez(out / "centres.npz", **{c: corpus.centres[c] for c in CENTRES})  # type: ignore[arg-type]  # stub lacks **arrays
+        counts = {
+            "projects": facts.projects.height,
+            "partners": facts.partners.height,
+            "deals": facts.deals.height,
+            "positive_deals": positive(facts.deals).height,
+            "labelled_queries": len(groups),
+            "held_queries": len(held),
+            "labels": int(sum(g.y.sum() for g in groups)),
+        }
+        content: dict[str, Any] = {
+            "as_of": facts.as_of,
+            "features": NAMES,
+            "encoder": encoder.id,
+            "describe": describe.VERSION,
+            "seed": seed,
+            "ranker": saved,
+            "ranker_note": note,
+            "calibration": calibrator.to_json(),
+            "metrics": metrics,
+            "counts": counts,
+            "versions": _versions(),
+            "revision": revision,
+            "files": {f.name: manifest.digest(f) for f in sorted(out.iterdir())},
+        }
+        described = Manifest(engine=manifest.identifier(facts.as_of, content), **content)
+        (out / manifest.MANIFEST).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return cls(manifest=described, ranker=ranker, calibrator=calibrator, centres=corpus.centres)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Engine":
+        """The engine of an artefact folder.
+
+        Raises:
+            SourceError: the artefact is missing or damaged.
+            StaleArtefactError: its features or profile texts are not those of this program.
+        """
+        described = manifest.read(folder)
+        if described.features != NAMES:
+            odd = sorted(set(described.features) ^ set(NAMES)) or ["their order"]
+            raise StaleArtefactError(
+                f"The engine {described.engine} was fitted with other features ({', '.join(odd[:5])} differ); "
+                "refit with `matcher fit`."
+            )
+        if described.describe != describe.VERSION:
+            raise StaleArtefactError(
+                f"The engine {described.engine} was fitted on profile texts of version {described.describe}, "
+                f"this program writes {describe.VERSION}; refit with `matcher fit`."
+            )
+        try:
+            with np.load(folder / "centres.npz", allow_pickle=False) as stored:
+                centres = {c: stored[c] for c in CENTRES}
+        except (OSError, ValueError, KeyError) as error:
+            raise SourceError(f"{folder / 'centres.npz'} is damaged ({error}); refit with `matcher fit`.") from error
+        return cls(
+            manifest=described, ranker=rank.load(folder, described.ranker),
+            calibrator=Calibrator.from_json(described.calibration), centres=centres,
+        )  # fmt: skip
+
+    def open(self, facts: Facts, encoder: NamedEncoder, *, progress: Progress | None = None) -> Catalogue:
+        """Describes, encodes and indexes the facts with this engine's stored means.
+
+        Raises:
+            StaleArtefactError: the encoder is not the one the engine was fitted with.
+        """
+        if encoder.id != self.manifest.encoder:
+            raise StaleArtefactError(
+                f"The engine {self.manifest.engine} was fitted with the encoder {self.manifest.encoder}, "
+                f"the encoder in use is {encoder.id}; refit with `matcher fit` or set MATCHER_ENCODER back."
+            )
+        step = _step(progress, "encode")
+        corpus = Corpus.of(facts, encoder, self.centres, step)
+        partners = corpus.partner_side(facts.as_of, step)
+        projects = corpus.project_side()
+        texts = corpus.partner_texts(facts.as_of)
+        return Catalogue(
+            engine=self.manifest.engine, corpus=corpus, ranker=self.ranker, calibrator=self.calibrator,
+            projects=projects, partners=partners, lexical=LexicalIndex(texts), partner_texts=texts,
+            history=History.of(facts.deals, projects, partners, facts.as_of),
+        )  # fmt: skip
+
+
+def _step(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(name, done, total)
+
+
+def _versions() -> dict[str, str]:
+    names = ("matcher", "numpy", "polars", "lightgbm", "scikit-learn", "sentence-transformers", "torch")
+    return {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}}
+
+
+def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None) -> list[Group]:
+    """One group per labelled query: all partners, features as known at the origin; oldest first."""
+    projects = corpus.project_side()
+    facts = corpus.facts
+    out: list[Group] = []
+    total = sum(len(o.labels) for o in origins)
+    for origin in origins:
+        partners = corpus.partner_side(origin.as_of)
+        history = History.of(facts.deals, projects, partners, origin.as_of)
+        lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
+        ids = partners.frame["partner_id"].to_list()
+        for project, winners in origin.labels.items():
+            row = projects.row_of[project]
+            words = lexical.scores(" ".join(corpus.project_texts.row(row)[1:]))
+            block = Block(
+                project=row, rows=np.arange(len(ids)), projects=projects, partners=partners, history=history,
+                past=projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
+            )  # fmt: skip
+            y = np.array([i in winners for i in ids], dtype=np.int64)
+            # 32 bits are ample for features and halve the memory, which grows as queries x partners.
+            x = compute(block).astype(np.float32).astype(np.float64)
+            out.append(Group(query=f"{project}@{origin.as_of.year + 1}", x=x, y=y, candidates=ids))
+            if progress:
+                progress("features", len(out), total)
+    return [g for g in out if g.y.any()]
+
+
+def _sampled(groups: Sequence[Group], linear: LinearRanker, seed: int) -> list[Group]:
+    """The groups with their positives, hard negatives and a random sample of the rest."""
+    out = []
+    for g in groups:
+        rng = np.random.default_rng([seed, *g.query.encode()])
+        negatives = np.flatnonzero(g.y == 0)
+        order = negatives[np.argsort(-linear.score(g.x[negatives]), kind="stable")]
+        rest = order[HARD:]
+        drawn = rng.choice(rest, size=min(RANDOM, rest.size), replace=False) if rest.size else rest
+        rows = np.sort(np.concatenate([np.flatnonzero(g.y == 1), order[:HARD], drawn]))
+        out.append(Group(query=g.query, x=g.x[rows], y=g.y[rows], candidates=[g.candidates[int(r)] for r in rows]))
+    return out
+
+
+def _measure(groups: Sequence[Group], ranker: rank.Ranker, measure: str) -> dict[str, float]:
+    qrels = {g.query: {g.candidates[int(i)]: 1 for i in np.flatnonzero(g.y)} for g in groups}
+    run = {}
+    for g in groups:
+        scores = ranker.score(g.x)
+        order = np.lexsort((np.arange(scores.size), -scores))[:1000]
+        run[g.query] = {g.candidates[int(i)]: float(scores[i]) for i in order}
+    return per_query(qrels, run, measure)
+
+
+def _learn(
+    groups: Sequence[Group], linear: LinearRanker, seed: int
+) -> tuple[LinearRanker | BoostedRanker, str, Sequence[Group], dict[str, dict[str, tuple[float, float, float]]]]:
+    """The ranker, why it is what it is, the held-out groups, and the measures on them."""
+    split = len(groups) - round(len(groups) * HELD_SHARE)
+    # A project's year is never cut in two: the held part starts with a new year.
+    while 0 < split < len(groups) and _year(groups[split]) == _year(groups[split - 1]):
+        split -= 1
+    held = list(groups[split:])
+    metrics = {"linear": {m: interval(_measure(held, linear, m), seed=seed) for m in MEASURES}} if held else {}
+    if len(groups) < rank.MIN_QUERIES or split == 0:
+        note = f"linear model alone: {len(groups)} labelled queries, {rank.MIN_QUERIES} needed for a tree"
+        return linear, note, held, metrics
+    monotone = [1 if f.monotone else 0 for f in FEATURES]
+    inner = rank.fit_tree(_sampled(groups[:split], linear, seed), linear, monotone=monotone, seed=seed)
+    trial = {s: BoostedRanker(linear=linear, booster=inner, share=s) for s in rank.SHARES}
+    ndcg = {s: _measure(held, trial[s], "nDCG@10") for s in rank.SHARES}
+    share = _choose(ndcg)
+    metrics["chosen"] = {m: interval(_measure(held, trial[share], m), seed=seed) for m in MEASURES}
+    for s in rank.SHARES:
+        metrics[f"tree_share_{s:g}"] = {"nDCG@10": interval(ndcg[s], seed=seed)}
+    full = rank.fit_tree(_sampled(groups, linear, seed), linear, monotone=monotone, seed=seed)
+    note = f"linear model plus {share:g} of LambdaMART, chosen on the {len(held)} latest of {len(groups)} queries"
+    return BoostedRanker(linear=linear, booster=full, share=share), note, held, metrics
+
+
+def _year(group: Group) -> str:
+    return group.query.rsplit("@", 1)[1]
+
+
+def _choose(ndcg: Mapping[float, Mapping[str, float]]) -> float:
+    """The share with the best mean; the linear model stays unless it is beaten by more than a standard error."""
+    base = np.array(list(ndcg[0.0].values()))
+    best, gain = 0.0, 0.0
+    for share, values in ndcg.items():
+        difference = np.array(list(values.values())) - base
+        error = float(difference.std(ddof=1) / np.sqrt(difference.size)) if difference.size > 1 else np.inf
+        if difference.mean() > max(gain, error):
+            best, gain = share, float(difference.mean())
+    return best

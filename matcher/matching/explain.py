@@ -1,0 +1,353 @@
+"""Feature contributions -> evidence: reasons for and against, with both sides' values and their source.
+
+Contributions of the features of one reason are summed; what unknown features received goes to one line,
+"missing information", and never counts for or against.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.matching.labels import (
+    FORM_NAMES,
+    KIND_NAMES,
+    MISSING_INFORMATION,
+    SIZE_NAMES,
+    STATEMENTS,
+    STATUS_NAMES,
+    UNKNOWN,
+    Both,
+)
+from matcher.matching.pairs import Block, Feature
+from matcher.records import Direction, Evidence
+from matcher.text import number
+
+Floats = npt.NDArray[np.float64]
+NEGLIGIBLE = 0.02
+"""A reason whose summed contribution is smaller than this says nothing and is not shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a reader sees of both sides for one reason; `source` and `on` name the record behind it."""
+
+    project: Both
+    partner: Both
+    source: str | None = None
+    on: date | None = None
+
+
+def _both(value: object) -> Both:
+    text = str(value)
+    return {"vi": text, "en": text}
+
+
+def _named(pairs: Sequence[tuple[str, str]]) -> Both:
+    if not pairs:
+        return UNKNOWN
+    return {"vi": "; ".join(vi for vi, _ in pairs), "en": "; ".join(en for _, en in pairs)}
+
+
+def _usd(value: float) -> Both:
+    return {"vi": f"{number(value / 1e6, 'vi')} tr USD", "en": f"{number(value / 1e6, 'en')} M USD"}
+
+
+def _partner_source(block: Block, i: int) -> dict[str, Any]:
+    record = block.partners.records[int(block.rows[i])]
+    return {"source": record["source"], "on": record["source_on"]}
+
+
+def _project_source(block: Block) -> dict[str, Any]:
+    return {"source": block.record["source"], "on": block.record["source_on"]}
+
+
+def _divisions(weights: Floats, block: Block, *, estimated: bool) -> Both:
+    sectors = block.partners.sectors
+    codes = list(sectors.divisions)
+    columns = np.argsort(-weights, kind="stable")[:3]
+    named = _named([sectors.names[codes[int(c)]] for c in columns if weights[c] > 0])
+    return {lang: f"≈ {words}" for lang, words in named.items()} if estimated else named
+
+
+def _deals(block: Block, i: int) -> list[int]:
+    """Counted deals of partner i, those nearest to the project's sector and text first."""
+    own = block.deals[block.history.partner[block.deals] == block.rows[i]]
+    place = {int(d): k for k, d in enumerate(block.deals)}
+    return sorted((int(d) for d in own), key=lambda d: (-block.deal_sector[place[d]], -block.deal_text[place[d]], d))
+
+
+def _deal_line(block: Block, deal: int) -> tuple[str, str]:
+    project = block.past.records[int(block.history.project[deal])]
+    closed = block.history.records[deal]["closed_on"]
+    year = closed.year if isinstance(closed, date) else None
+    vi, en = project["name_vi"] or project["name_en"], project["name_en"] or project["name_vi"]
+    return f"{vi} ({year or 'không rõ năm'})", f"{en} ({year or 'year unknown'})"
+
+
+def _history(block: Block, i: int, wanted: Callable[[int], bool] = lambda _: True) -> Shown:
+    own = [d for d in _deals(block, i) if wanted(d)]
+    n = len(own)
+    lines = [_deal_line(block, d) for d in own[:2]]
+    if not own:
+        partner: Both = {"vi": "chưa ghi nhận thương vụ", "en": "no deal on record"}
+        return Shown(project=_project_sector(block), partner=partner)
+    first = block.history.records[own[0]]
+    vi, en = "; ".join(v for v, _ in lines), "; ".join(e for _, e in lines)
+    partner = {
+        "vi": f"{number(n, 'vi')} thương vụ: {vi}",
+        "en": f"{number(n, 'en')} deals: {en}" if n > 1 else f"1 deal: {en}",
+    }
+    on = first["source_on"]
+    return Shown(
+        project=_project_sector(block),
+        partner=partner,
+        source=str(first["source"]),
+        on=on if isinstance(on, date) else None,
+    )
+
+
+def _project_sector(block: Block) -> Both:
+    p = block.project
+    return _divisions(block.projects.divisions[p], block, estimated=bool(block.projects.estimated[p]))
+
+
+def _show_sector(block: Block, i: int) -> Shown:
+    q = int(block.rows[i])
+    return Shown(
+        project=_project_sector(block),
+        partner=_divisions(block.partners.divisions[q], block, estimated=bool(block.partners.estimated[q])),
+        **_partner_source(block, i),
+    )
+
+
+def _show_text(block: Block, i: int) -> Shown:
+    p, q = block.record, block.partners.records[int(block.rows[i])]
+    project = {"vi": str(p["name_vi"] or p["name_en"] or ""), "en": str(p["name_en"] or p["name_vi"] or "")}
+    does = block.partners.activity_names[int(block.rows[i])] or (
+        [(str(q["sector"]), str(q["sector"]))] if q["sector"] else []
+    )
+    return Shown(project=project, partner=_named(does[:4]), **_partner_source(block, i))
+
+
+def _show_sector_deals(block: Block, i: int) -> Shown:
+    place = {int(d): k for k, d in enumerate(block.deals)}
+    return _history(block, i, lambda d: block.deal_sector[place[d]] > 0)
+
+
+def _host(block: Block) -> Both:
+    vi, en = block.countries.name(str(block.record["country"]) if block.record["country"] else None)
+    return {"vi": vi, "en": en}
+
+
+def _show_host(block: Block, i: int) -> Shown:
+    place = {int(d): k for k, d in enumerate(block.deals)}
+    shown = _history(block, i, lambda d: bool(block.deal_host[place[d]]))
+    if shown.source is None and (row := block.partners.footprint_rows.get((int(block.rows[i]), block.host))):
+        on = row["source_on"]
+        return Shown(
+            project=_host(block),
+            partner={
+                "vi": f"hoạt động: {row['what'] or 'không rõ lĩnh vực'}",
+                "en": f"operates: {row['what'] or 'field unknown'}",
+            },
+            source=str(row["source"]),
+            on=on if isinstance(on, date) else None,
+        )
+    return Shown(project=_host(block), partner=shown.partner, source=shown.source, on=shown.on)
+
+
+def _show_activity(block: Block, i: int) -> Shown:
+    own = block.deals[block.history.partner[block.deals] == block.rows[i]]
+    dated = [int(d) for d in own if not np.isnan(block.history.age_years[d])]
+    as_of = _both(block.history.as_of.year)
+    if not dated:
+        return Shown(project=as_of, partner=UNKNOWN)
+    latest = min(dated, key=lambda d: (block.history.age_years[d], d))
+    vi, en = _deal_line(block, latest)
+    record = block.history.records[latest]
+    on = record["source_on"]
+    return Shown(
+        project=as_of,
+        partner={"vi": vi, "en": en},
+        source=str(record["source"]),
+        on=on if isinstance(on, date) else None,
+    )
+
+
+def _show_region(block: Block, i: int) -> Shown:
+    row = int(block.rows[i])
+    columns = np.flatnonzero(block.partners.footprint[row])
+    home = int(block.partners.home[row])
+    abroad = [int(c) for c in columns if c != home]
+    rank = {c: (not block.countries.asean[c], block.countries.codes[c]) for c in abroad}
+    near = sorted(abroad, key=lambda c: rank[c])
+    names = [block.countries.name(block.countries.codes[c]) for c in near[:6]]
+    source = block.partners.footprint_rows.get((row, near[0])) if near else None
+    on = source["source_on"] if source else None
+    return Shown(
+        project=_host(block),
+        partner=_named(names) if columns.size else UNKNOWN,
+        source=str(source["source"]) if source else None,
+        on=on if isinstance(on, date) else None,
+    )
+
+
+def _show_home(block: Block, i: int) -> Shown:
+    home = int(block.partners.home[int(block.rows[i])])
+    vi, en = block.countries.name(block.countries.codes[home] if home >= 0 else None)
+    return Shown(project=_host(block), partner={"vi": vi, "en": en}, **_partner_source(block, i))
+
+
+def _kind(block: Block, i: int) -> Both:
+    vi, en = KIND_NAMES[block.partners.kinds[int(block.rows[i])]]
+    return {"vi": vi, "en": en}
+
+
+def _show_kind(block: Block, i: int) -> Shown:
+    return Shown(project=_project_sector(block), partner=_kind(block, i), **_partner_source(block, i))
+
+
+def _show_form(block: Block, i: int) -> Shown:
+    form = block.record["form"]
+    return Shown(project=FORM_NAMES[str(form)] if form else UNKNOWN, partner=_kind(block, i), **_project_source(block))
+
+
+def _value(block: Block) -> Both:
+    low, high = block.record["value_usd_min"], block.record["value_usd_max"]
+    known = [float(str(v)) for v in (low, high) if v is not None]
+    if not known:
+        return UNKNOWN
+    mark = "≈ " if block.record["value_usd_estimated"] else ""
+    ends = [_usd(v) for v in sorted(set(known))]
+    return {lang: mark + " – ".join(e[lang] for e in ends) for lang in ("vi", "en")}
+
+
+def _show_ticket(block: Block, i: int) -> Shown:
+    low, high = block.partners.tickets[int(block.rows[i])]
+    ends = [_usd(float(v)) for v in (low, high) if not np.isnan(v)]
+    ticket = {lang: " – ".join(e[lang] for e in ends) for lang in ("vi", "en")} if ends else UNKNOWN
+    return Shown(project=_value(block), partner=ticket, **_project_source(block))
+
+
+def _show_size(block: Block, i: int) -> Shown:
+    size = block.partners.records[int(block.rows[i])]["size"]
+    shown = SIZE_NAMES.get(str(size or "").lower(), UNKNOWN)
+    return Shown(project=_value(block), partner=shown, **_partner_source(block, i))
+
+
+def _show_green(block: Block, i: int) -> Shown:
+    words: dict[object, Both] = {True: {"vi": "xanh", "en": "green"}, False: {"vi": "không xanh", "en": "not green"}}
+    own, theirs = block.record["green"], block.partners.records[int(block.rows[i])]["green"]
+    return Shown(project=words.get(own, UNKNOWN), partner=words.get(theirs, UNKNOWN), **_partner_source(block, i))
+
+
+def _show_readiness(block: Block, _: int) -> Shown:
+    return Shown(
+        project=STATUS_NAMES[str(block.record["status"])],
+        partner={"vi": "không áp dụng", "en": "not applicable"},
+        **_project_source(block),
+    )
+
+
+SHOW: dict[str, Callable[[Block, int], Shown]] = {
+    "sector": _show_sector,
+    "text": _show_text,
+    "similar_deals": _history,
+    "sector_deals": _show_sector_deals,
+    "host_experience": _show_host,
+    "activity": _show_activity,
+    "region": _show_region,
+    "home": _show_home,
+    "kind": _show_kind,
+    "form": _show_form,
+    "ticket": _show_ticket,
+    "size": _show_size,
+    "green": _show_green,
+    "readiness": _show_readiness,
+}
+
+
+def explain(block: Block, i: int, x: Floats, parts: Floats, features: Sequence[Feature]) -> tuple[Evidence, ...]:
+    """The evidence for one pair: reasons for (largest first), against (largest first), then what is missing.
+
+    Args:
+        block: the project against its candidates.
+        i: position of the partner in `block.rows`.
+        x: the pair's features, shape (n_features,), NaN = unknown.
+        parts: their contributions, shape (n_features + 1,), the base last.
+        features: what the columns are.
+
+    Returns:
+        evidence whose contributions, `missing_information` included, plus the base sum to the score, but for
+        reasons smaller than `NEGLIGIBLE`, which are left out.
+    """
+    reasons: list[Evidence] = []
+    missing: list[Evidence] = []
+    unknown_total = 0.0
+    for reason in reasons_of(features):
+        columns = [k for k, f in enumerate(features) if f.reason == reason]
+        known = [k for k in columns if not np.isnan(x[k])]
+        unknown_total += float(sum(parts[k] for k in columns if np.isnan(x[k])))
+        shown = SHOW[reason](block, i)
+        total = float(sum(parts[k] for k in known))
+        if known and abs(total) < NEGLIGIBLE:
+            continue
+        direction: Direction = "missing" if not known else "for" if total > 0 else "against"
+        lead = max(known or columns, key=lambda k: (abs(parts[k]), -k))
+        (reasons if known else missing).append(
+            Evidence(
+                feature=features[lead].name,
+                direction=direction,
+                statement=STATEMENTS[reason][direction],
+                project_value=shown.project,
+                partner_value=shown.partner,
+                contribution=total if known else None,
+                source=shown.source,
+                on=shown.on,
+            )
+        )
+    reasons.sort(key=lambda e: (e.direction != "for", -abs(e.contribution or 0.0), e.feature))
+    if abs(unknown_total) >= 1e-9:
+        missing.append(
+            Evidence(
+                feature="missing_information", direction="missing", statement=MISSING_INFORMATION,
+                project_value=UNKNOWN, partner_value=UNKNOWN, contribution=unknown_total, source=None, on=None,
+            )
+        )  # fmt: skip
+    return (*reasons, *missing)
+
+
+def reasons_of(features: Sequence[Feature]) -> tuple[str, ...]:
+    """The groups of the features, in order of first appearance."""
+    return tuple(dict.fromkeys(f.reason for f in features))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One reason's part in the first pair's score and in the second's; 0 where it plays no part."""
+
+    reason: str
+    first: float
+    second: float
+
+
+def contrast(first: Floats, second: Floats, features: Sequence[Feature]) -> tuple[Difference, ...]:
+    """Why the first pair is ahead of the second: parts per reason, largest difference first.
+
+    Args:
+        first, second: contributions of the two pairs, shape (n_features + 1,).
+
+    Returns:
+        one row per reason that plays a part; the differences sum to the difference of the scores.
+    """
+    rows = []
+    for reason in reasons_of(features):
+        columns = [k for k, f in enumerate(features) if f.reason == reason]
+        one, two = float(first[columns].sum()), float(second[columns].sum())
+        if one or two:
+            rows.append(Difference(reason=reason, first=one, second=two))
+    return tuple(sorted(rows, key=lambda r: (-abs(r.first - r.second), r.reason)))

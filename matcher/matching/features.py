@@ -1,0 +1,441 @@
+"""Pairs -> feature frame: one documented function per feature, always comparing (project, partner).
+
+A `Block` is one project against many partners. A feature returns one number per partner, NaN for unknown:
+unknown stays unknown all the way to the ranker. `FEATURES` fixes the order, which is the artefact's order.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.matching.pairs import HALF_LIFE_YEARS, Block, Feature
+
+Floats = npt.NDArray[np.float64]
+
+
+NEIGHBOURS = 20
+"""Number of similar past projects whose partners vote."""
+
+
+def sector_division(block: Block) -> Floats:
+    """The partner works in an ISIC division of the project.
+
+    Returns: largest product of the two sides' division weights, in [0, 1]; unknown when either has none.
+    """
+    own = block.projects.divisions[block.project]
+    theirs = block.partners.divisions[block.rows]
+    known = own.any() & theirs.any(axis=1)
+    return np.where(known, (theirs * own).max(axis=1, initial=0.0), np.nan)
+
+
+def sector_section(block: Block) -> Floats:
+    """The partner works in an ISIC section of the project: one step up the tree from `sector_division`.
+
+    Returns: largest product of the two sides' section weights, in [0, 1]; unknown when either has none.
+    """
+    own = block.projects.sections[block.project]
+    theirs = block.partners.sections[block.rows]
+    known = own.any() & theirs.any(axis=1)
+    return np.where(known, (theirs * own).max(axis=1, initial=0.0), np.nan)
+
+
+def sector_focus(block: Block) -> Floats:
+    """How much of the partner's business lies in the project's divisions.
+
+    Returns: cosine of the two division vectors, in [0, 1]; unknown when either has none.
+    """
+    own = block.projects.divisions[block.project]
+    theirs = block.partners.divisions[block.rows]
+    norm = np.linalg.norm(theirs, axis=1) * np.linalg.norm(own)
+    return np.where(norm > 0, theirs @ own / np.where(norm > 0, norm, 1.0), np.nan)
+
+
+def text_similarity(block: Block) -> Floats:
+    """The profile texts mean similar things.
+
+    Returns: cosine of the centred text vectors, in [-1, 1]; unknown when either text is empty (zero vector).
+    """
+    own = block.projects.vectors[block.project]
+    theirs = block.partners.vectors[block.rows]
+    known = own.any() & theirs.any(axis=1)
+    return np.where(known, np.asarray(theirs @ own, dtype=np.float64), np.nan)
+
+
+def text_words(block: Block) -> Floats:
+    """The profile texts share words, with or without diacritics.
+
+    Returns: BM25 divided by the best partner's BM25 for this project, in [0, 1]; unknown when none shares a word.
+    """
+    if block.lexical_best <= 0:
+        return np.full(block.rows.size, np.nan)
+    return np.asarray(block.lexical[block.rows] / block.lexical_best, dtype=np.float64)
+
+
+def past_nearest(block: Block) -> Floats:
+    """The partner's most similar past project is like this one in text.
+
+    Returns: largest cosine, in [-1, 1]; unknown without a deal on record.
+    """
+    best = np.full(block.partners.frame.height, -1.0)
+    np.maximum.at(best, block.history.partner[block.deals], block.deal_text)
+    return block.known(best[block.rows])
+
+
+def past_top3(block: Block) -> Floats:
+    """The partner's three most similar past projects are like this one in text.
+
+    Returns: mean of the three largest cosines (of fewer if there are fewer), in [-1, 1]; unknown without a deal.
+    """
+    total = np.zeros(block.partners.frame.height)
+    used = np.zeros(block.partners.frame.height)
+    partner = block.history.partner[block.deals]
+    for deal in np.argsort(-block.deal_text, kind="stable"):
+        if used[partner[deal]] < 3:
+            total[partner[deal]] += block.deal_text[deal]
+            used[partner[deal]] += 1
+    return block.known((total / np.maximum(used, 1))[block.rows])
+
+
+def past_sector(block: Block) -> Floats:
+    """The partner has done deals in the project's ISIC divisions.
+
+    Returns: log(1 + sum of division nearness over its deals), >= 0; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_sector)))
+
+
+def past_sector_recent(block: Block) -> Floats:
+    """The partner has done recent deals in the project's ISIC divisions.
+
+    Returns: as `past_sector`, each deal weighted by age with a half-life of four years; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_sector * block.deal_decay)))
+
+
+def past_votes(block: Block) -> Floats:
+    """Investors of the most similar past projects vote for themselves.
+
+    Returns: sum over the 20 most similar past projects that are the partner's of max(cosine, 0), divided by
+        the largest sum of any partner, in [0, 1]; unknown without a deal.
+    """
+    votes = np.zeros(block.partners.frame.height)
+    deals = block.deals
+    if deals.size:
+        projects = block.history.project[deals]
+        sims: dict[int, float] = {}
+        for p, s in zip(projects.tolist(), block.deal_text.tolist(), strict=True):
+            sims[p] = s
+        nearest = sorted(sims, key=lambda p: (-sims[p], p))[:NEIGHBOURS]
+        weight = {p: max(sims[p], 0.0) for p in nearest}
+        for q, p in {(int(block.history.partner[d]), int(block.history.project[d])) for d in deals}:
+            votes[q] += weight.get(p, 0.0)
+    best = float(votes.max(initial=0.0))
+    return block.known(votes[block.rows] / best if best > 0 else votes[block.rows])
+
+
+def host_deals(block: Block) -> Floats:
+    """The partner has invested in the host country before.
+
+    Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_host.astype(float))))
+
+
+def city_deals(block: Block) -> Floats:
+    """The partner has invested in this city before (within its present boundary).
+
+    Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_city.astype(float))))
+
+
+def recency(block: Block) -> Floats:
+    """The partner's latest dated deal is recent.
+
+    Returns: 0.5 to the power of its age in years over four, in (0, 1]; unknown without a dated deal.
+    """
+    age = block.history.age_years[block.deals]
+    dated = ~np.isnan(age)
+    latest = np.full(block.partners.frame.height, np.inf)
+    np.minimum.at(latest, block.history.partner[block.deals][dated], np.maximum(age[dated], 0.0))
+    own = latest[block.rows]
+    return np.where(np.isfinite(own), 0.5 ** (np.where(np.isfinite(own), own, 0.0) / HALF_LIFE_YEARS), np.nan)
+
+
+def momentum(block: Block) -> Floats:
+    """The partner does more deals lately than before.
+
+    Returns: share of its dated deals of the last three years among those of the last ten, in [0, 1];
+        unknown without a dated deal of the last ten years.
+    """
+    age = np.nan_to_num(block.history.age_years[block.deals], nan=np.inf)
+    lately, before = block.count((age <= 3).astype(float)), block.count((age <= 10).astype(float))
+    return np.where(before > 0, lately / np.maximum(before, 1.0), np.nan)
+
+
+def host_presence(block: Block) -> Floats:
+    """The partner is known to operate in the host country (company publications, not only deals).
+
+    Returns: 1.0 where it is; unknown otherwise, for nobody lists where a company is not.
+    """
+    if block.host < 0:
+        return np.full(block.rows.size, np.nan)
+    return np.where(block.partners.footprint[block.rows, block.host], 1.0, np.nan)
+
+
+def region_presence(block: Block) -> Floats:
+    """The partner is known to operate in the host's neighbours (ASEAN, or the same subregion).
+
+    Returns: log(1 + number of such countries beside its home and the host), >= 0; unknown without a footprint.
+    """
+    countries = block.countries
+    if block.host < 0:
+        return np.full(block.rows.size, np.nan)
+    near = np.array([s is not None and s == countries.subregion[block.host] for s in countries.subregion])
+    if countries.asean[block.host]:
+        near = near | countries.asean
+    near[block.host] = False
+    inside = block.partners.footprint[block.rows][:, near].sum(axis=1).astype(float)
+    home = block.partners.home[block.rows]
+    at_home = (home >= 0) & near[home] & block.partners.footprint[block.rows, home]
+    return np.where(block.partners.footprint_known[block.rows], np.log1p(inside - at_home), np.nan)
+
+
+def abroad(block: Block) -> Floats:
+    """The partner is known to operate abroad at all.
+
+    Returns: log(1 + number of countries beside its home), >= 0; unknown without a footprint.
+    """
+    own = block.partners.footprint[block.rows]
+    home = block.partners.home[block.rows]
+    at_home = (home >= 0) & own[np.arange(own.shape[0]), home]
+    return np.where(block.partners.footprint_known[block.rows], np.log1p(own.sum(axis=1) - at_home), np.nan)
+
+
+def _km(lat1: Floats, lon1: Floats, lat2: float, lon2: float) -> Floats:
+    a1, a2 = np.radians(lat1), np.radians(lat2)
+    h = np.sin((a1 - a2) / 2) ** 2 + np.cos(a1) * np.cos(a2) * np.sin(np.radians(lon1 - lon2) / 2) ** 2
+    return np.asarray(2 * 6371.0 * np.arcsin(np.sqrt(h)), dtype=np.float64)
+
+
+def home_near(block: Block) -> Floats:
+    """The partner's home country is near the host.
+
+    Returns: exp(-distance of the capitals / 6,000 km), in (0, 1]; unknown without both places.
+    Source: gravity of investment falls with distance (CEPII GeoDist literature); scale is our choice.
+    """
+    home = block.partners.home[block.rows]
+    if block.host < 0:
+        return np.full(home.size, np.nan)
+    c = block.countries
+    km = _km(c.lat[home], c.lon[home], float(c.lat[block.host]), float(c.lon[block.host]))
+    return np.where(home >= 0, np.exp(-km / 6000.0), np.nan)
+
+
+def home_region(block: Block) -> Floats:
+    """The partner's home lies in the host's part of the world.
+
+    Returns: 1.0 in the same subregion, 0.5 in the same region, else 0; unknown without a home country.
+    """
+    c, host = block.countries, block.host
+    home = block.partners.home[block.rows]
+    if host < 0:
+        return np.full(home.size, np.nan)
+    level = np.array([
+        1.0 if s is not None and s == c.subregion[host] else 0.5 if r is not None and r == c.region[host] else 0.0
+        for s, r in zip(c.subregion, c.region, strict=True)
+    ])  # fmt: skip
+    return np.where(home >= 0, level[home], np.nan)
+
+
+def home_trade_deal(block: Block) -> Floats:
+    """A free-trade agreement between the home country and Viet Nam is in force.
+
+    The list of agreements is complete to the end of 2025 (17 signed), so 0 does mean none.
+
+    Returns: 1.0 or 0.0; unknown for another host, without a home country, or where the date is not known.
+    """
+    home = block.partners.home[block.rows]
+    c = block.countries
+    if block.record["country"] != "VN" or not c.fta:
+        return np.full(home.size, np.nan)
+    as_of = block.history.as_of
+    value = np.zeros(len(c.codes))
+    for code, agreements in c.fta.items():
+        dates = [d for _, d in agreements]
+        in_force = any(d is not None and d <= as_of for d in dates)
+        value[c.column[code]] = 1.0 if in_force else np.nan if None in dates else 0.0
+    value[c.column["VN"]] = np.nan
+    return np.where(home >= 0, value[home], np.nan)
+
+
+def home_deals(block: Block) -> Floats:
+    """Others from the partner's home country have invested in the host country.
+
+    Returns: log(1 + number of recorded deals of its compatriots there), >= 0; unknown without a home country.
+    """
+    home_of_deal = block.partners.home[block.history.partner[block.deals]]
+    counted = block.deal_host & (home_of_deal >= 0)
+    per_home = np.bincount(home_of_deal[counted], minlength=len(block.countries.codes)).astype(float)
+    home = block.partners.home[block.rows]
+    own = block.count(block.deal_host.astype(float))
+    return np.where(home >= 0, np.log1p(np.maximum(per_home[home] - own, 0.0)), np.nan)
+
+
+THEMES: dict[str, frozenset[str]] = {
+    "finance": frozenset({"64", "65", "66"}),
+    "education": frozenset({"85"}),
+    "research": frozenset({"26", "62", "63", "72"}),
+    "health": frozenset({"86", "87", "88"}),
+    "infrastructure": frozenset({"35", "36", "37", "38", "39", "42", "49", "51", "52", "84"}),
+    "property": frozenset({"41", "55", "68", "93"}),
+}
+"""ISIC divisions that call for a certain kind of partner; the first theme that holds the main division wins."""
+
+KIND_FIT: dict[str, dict[str, float]] = {
+    "company": {"": 0.8, "finance": 0.7},
+    "bank": {"": 0.35, "finance": 1.0, "infrastructure": 0.5, "property": 0.4},
+    "fund": {"": 0.5, "finance": 0.8, "infrastructure": 0.6, "property": 0.65},
+    "sovereign_fund": {"": 0.5, "finance": 0.8, "infrastructure": 0.65, "property": 0.65},
+    "dfi": {"": 0.4, "finance": 0.6, "infrastructure": 0.75, "health": 0.7, "education": 0.6},
+    "intl_org": {"": 0.2, "finance": 0.4, "infrastructure": 0.5, "health": 0.5, "education": 0.5, "research": 0.3},
+    "government": {"": 0.2, "infrastructure": 0.35},
+    "locality": {"": 0.15},
+    "university": {"": 0.05, "education": 1.0, "research": 0.5, "health": 0.4},
+    "chamber": {"": 0.15},
+    "person": {"": 0.2},
+}
+"""How apt a kind of partner is to carry a project of a theme, in [0, 1]. Source: our choice, docs/decisions.md."""
+
+
+def theme(divisions: Floats, columns: dict[str, int]) -> str:
+    """The theme of a project by its main ISIC division; '' when none applies."""
+    for name, codes in THEMES.items():
+        weights = [divisions[columns[c]] for c in codes if c in columns]
+        if weights and max(weights) >= 1.0:
+            return name
+    return ""
+
+
+def kind_fit(block: Block) -> Floats:
+    """The partner is of a kind that carries such projects.
+
+    Returns: a value of `KIND_FIT`, in [0, 1]; unknown for a partner of unknown kind.
+    """
+    name = theme(block.projects.divisions[block.project], dict(block.partners.sectors.divisions))
+    kinds = block.partners.kinds
+    table = {k: v.get(name, v[""]) for k, v in KIND_FIT.items()}
+    return np.array([table.get(kinds[i], np.nan) for i in block.rows], dtype=np.float64)
+
+
+FORM_FIT: dict[str, dict[str, float]] = {
+    "ppp": {"company": 0.9, "fund": 0.7, "sovereign_fund": 0.7, "dfi": 0.8, "bank": 0.7, "": 0.1},
+    "public": {"company": 0.6, "dfi": 0.8, "bank": 0.5, "intl_org": 0.6, "government": 0.5, "": 0.2},
+    "oda": {"dfi": 1.0, "intl_org": 0.9, "government": 0.9, "bank": 0.5, "company": 0.4, "": 0.1},
+    "loan": {"dfi": 1.0, "bank": 1.0, "intl_org": 0.8, "company": 0.2, "": 0.1},
+}
+"""How apt a kind of partner is for a form of investment, in [0, 1]. Source: our choice, docs/decisions.md."""
+
+_EQUITY = {"company": 0.9, "fund": 0.7, "sovereign_fund": 0.8, "dfi": 0.4, "bank": 0.4, "": 0.15}
+
+
+def form_fit(block: Block) -> Floats:
+    """The partner's kind suits the form of investment that the project asks for (PPP, ODA, equity ...).
+
+    Returns: a value of `FORM_FIT`, in [0, 1]; unknown when the form or the kind is not known.
+    """
+    form = block.record["form"]
+    if form is None or form == "other":
+        return np.full(block.rows.size, np.nan)
+    table = FORM_FIT.get(str(form), _EQUITY)
+    kinds = block.partners.kinds
+    return np.array(
+        [np.nan if kinds[i] == "unknown" else table.get(kinds[i], table[""]) for i in block.rows], dtype=np.float64
+    )
+
+
+def ticket_fit(block: Block) -> Floats:
+    """The capital sought lies within the partner's usual ticket.
+
+    Returns: 1.0 inside the range, falling as 1/x when x times outside it, in (0, 1];
+        unknown when either side publishes no amount.
+    Source: our choice, docs/decisions.md 2026-11-22.
+    """
+    value = float(block.projects.value_usd[block.project])
+    low, high = block.partners.tickets[block.rows, 0], block.partners.tickets[block.rows, 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        outside = np.fmax(np.fmax(low / value, value / high), 1.0)
+    return np.where(np.isnan(value) | (np.isnan(low) & np.isnan(high)), np.nan, 1.0 / outside)
+
+
+def size_fit(block: Block) -> Floats:
+    """The partner is large enough for the project.
+
+    Returns: 1.0 up to a quarter of the lower bound of its market-value class, falling by the logarithm to 0 at
+        ten times that bound, in [0, 1]; unknown when the project's value or the partner's class is not known.
+    """
+    value = float(block.projects.value_usd[block.project])
+    bound = block.partners.size_usd[block.rows]
+    if not value > 0:
+        return np.full(block.rows.size, np.nan)
+    ratio = np.log(value / bound / 0.25) / np.log(10 / 0.25)
+    return np.where(np.isnan(bound), np.nan, np.clip(1.0 - ratio, 0.0, 1.0))
+
+
+def green_fit(block: Block) -> Floats:
+    """A green project meets a partner with green activities.
+
+    Returns: 1.0 when both are marked green; unknown otherwise, for a missing mark says nothing.
+    """
+    green = block.partners.green[block.rows]
+    return np.where(green & (block.record["green"] is True), 1.0, np.nan)
+
+
+READINESS = {"calling": 1.0, "approved": 0.8, "preparing": 0.5, "proposed": 0.3}
+
+
+def readiness(block: Block) -> Floats:
+    """The project is ready to receive partners: the same for every partner, it orders pairs across projects.
+
+    Returns: by status, calling 1.0, approved 0.8, preparing 0.5, proposed 0.3; unknown for any other status.
+    """
+    return np.full(block.rows.size, READINESS.get(str(block.record["status"]), np.nan))
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(compute=sector_division, reason="sector", neutral=0.35, weight=3.0),
+    Feature(compute=sector_section, reason="sector", neutral=0.4, weight=0.8),
+    Feature(compute=sector_focus, reason="sector", neutral=0.3, weight=1.5),
+    Feature(compute=text_similarity, reason="text", neutral=0.05, weight=4.0),
+    Feature(compute=text_words, reason="text", neutral=0.1, weight=1.5),
+    Feature(compute=past_nearest, reason="similar_deals", neutral=0.1, weight=0.6),
+    Feature(compute=past_top3, reason="similar_deals", neutral=0.05, weight=0.6),
+    Feature(compute=past_votes, reason="similar_deals", neutral=0.0, weight=0.4),
+    Feature(compute=past_sector, reason="sector_deals", neutral=0.0, weight=0.7),
+    Feature(compute=past_sector_recent, reason="sector_deals", neutral=0.0, weight=0.4),
+    Feature(compute=host_deals, reason="host_experience", neutral=0.0, weight=0.3),
+    Feature(compute=city_deals, reason="host_experience", neutral=0.0, weight=0.3),
+    Feature(compute=host_presence, reason="host_experience", neutral=0.0, weight=0.4),
+    Feature(compute=recency, reason="activity", neutral=0.25, weight=0.3),
+    Feature(compute=momentum, reason="activity", neutral=0.3, weight=0.1),
+    Feature(compute=region_presence, reason="region", neutral=0.3, weight=0.3),
+    Feature(compute=abroad, reason="region", neutral=0.7, weight=0.1),
+    Feature(compute=home_near, reason="home", neutral=0.4, weight=0.4),
+    Feature(compute=home_region, reason="home", neutral=0.4, weight=0.2),
+    Feature(compute=home_trade_deal, reason="home", neutral=0.5, weight=0.2),
+    Feature(compute=home_deals, reason="home", neutral=1.5, weight=0.2),
+    Feature(compute=kind_fit, reason="kind", neutral=0.6, weight=2.5),
+    Feature(compute=form_fit, reason="form", neutral=0.6, weight=0.6),
+    Feature(compute=ticket_fit, reason="ticket", neutral=0.5, weight=1.0),
+    Feature(compute=size_fit, reason="size", neutral=0.7, weight=0.8),
+    Feature(compute=green_fit, reason="green", neutral=0.0, weight=0.3),
+    Feature(compute=readiness, reason="readiness", neutral=0.6, weight=0.5),
+)
+"""Every feature, in the order of the artefact's columns. Weights: docs/decisions.md 2026-11-22."""
+
+NAMES: tuple[str, ...] = tuple(f.name for f in FEATURES)
+REASONS: tuple[str, ...] = tuple(dict.fromkeys(f.reason for f in FEATURES))
+
+
+def compute(block: Block) -> Floats:
+    """All features of a block, shape (n_partners_in_block, n_features), NaN for unknown."""
+    return np.column_stack([f.compute(block) for f in FEATURES])

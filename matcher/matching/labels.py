@@ -1,0 +1,223 @@
+"""Words for readers, in Vietnamese and English: names of codes, and whole sentences for reasons."""
+
+from collections.abc import Mapping
+
+from matcher.records import Direction
+
+Both = Mapping[str, str]
+
+UNKNOWN: Both = {"vi": "không rõ", "en": "unknown"}
+
+KIND_NAMES: dict[str, tuple[str, str]] = {
+    "company": ("doanh nghiệp", "company"),
+    "bank": ("ngân hàng", "bank"),
+    "fund": ("quỹ đầu tư", "fund"),
+    "sovereign_fund": ("quỹ đầu tư quốc gia", "sovereign fund"),
+    "government": ("cơ quan chính phủ", "government body"),
+    "locality": ("địa phương nước ngoài", "locality"),
+    "dfi": ("định chế tài chính phát triển", "development finance institution"),
+    "intl_org": ("tổ chức quốc tế", "international organisation"),
+    "university": ("trường đại học", "university"),
+    "chamber": ("hiệp hội doanh nghiệp", "business chamber"),
+    "person": ("cá nhân", "person"),
+    "unknown": ("chưa rõ loại hình", "kind unknown"),
+}
+"""Partner kind -> its name in Vietnamese and English."""
+
+FORM_NAMES: dict[str, Both] = {
+    "ppp": {"vi": "đối tác công tư (PPP)", "en": "public-private partnership"},
+    "public": {"vi": "đầu tư công", "en": "public investment"},
+    "oda": {"vi": "vốn ODA", "en": "official development assistance"},
+    "loan": {"vi": "vốn vay", "en": "loan"},
+    "fdi_100": {"vi": "100 % vốn nước ngoài", "en": "wholly foreign-owned"},
+    "jv": {"vi": "liên doanh", "en": "joint venture"},
+    "private": {"vi": "đầu tư tư nhân", "en": "private investment"},
+    "strategic_investor": {"vi": "nhà đầu tư chiến lược", "en": "strategic investor"},
+    "auction": {"vi": "đấu giá", "en": "auction"},
+    "other": {"vi": "hình thức khác", "en": "other form"},
+}
+
+STATUS_NAMES: dict[str, Both] = {
+    "calling": {"vi": "đang kêu gọi", "en": "calling for investors"},
+    "preparing": {"vi": "đang chuẩn bị", "en": "in preparation"},
+    "proposed": {"vi": "đề xuất", "en": "proposed"},
+    "approved": {"vi": "đã duyệt chủ trương", "en": "approved in principle"},
+    "investor_selected": {"vi": "đã chọn nhà đầu tư", "en": "investor selected"},
+    "under_construction": {"vi": "đang xây dựng", "en": "under construction"},
+    "operating": {"vi": "đang vận hành", "en": "operating"},
+    "cancelled": {"vi": "đã hủy", "en": "cancelled"},
+    "superseded": {"vi": "đã thay thế", "en": "superseded"},
+    "past": {"vi": "đã thực hiện", "en": "past investment"},
+}
+
+SIZE_NAMES: dict[str, Both] = {
+    "mega cap": {"vi": "vốn hóa rất lớn (từ 200 tỷ USD)", "en": "mega cap (200 bn USD or more)"},
+    "large cap": {"vi": "vốn hóa lớn (10–200 tỷ USD)", "en": "large cap (10-200 bn USD)"},
+    "mid cap": {"vi": "vốn hóa vừa (2–10 tỷ USD)", "en": "mid cap (2-10 bn USD)"},
+    "small cap": {"vi": "vốn hóa nhỏ (0,25–2 tỷ USD)", "en": "small cap (0.25-2 bn USD)"},
+    "micro cap": {"vi": "vốn hóa rất nhỏ (50–250 tr USD)", "en": "micro cap (50-250 M USD)"},
+    "nano cap": {"vi": "vốn hóa siêu nhỏ (dưới 50 tr USD)", "en": "nano cap (below 50 M USD)"},
+}
+
+STATEMENTS: dict[str, dict[Direction, Both]] = {
+    "sector": {
+        "for": {"vi": "Ngành nghề của đối tác khớp với dự án.", "en": "The partner works in the project's sector."},
+        "against": {"vi": "Ngành nghề của đối tác khác với dự án.", "en": "The partner works in another sector."},
+        "missing": {"vi": "Chưa rõ ngành nghề của một bên.", "en": "The sector of one side is not known."},
+    },
+    "text": {
+        "for": {"vi": "Mô tả của hai bên gần nghĩa nhau.", "en": "The two descriptions are close in meaning."},
+        "against": {"vi": "Mô tả của hai bên ít liên quan.", "en": "The two descriptions have little in common."},
+        "missing": {"vi": "Thiếu mô tả của một bên.", "en": "One side has no description."},
+    },
+    "similar_deals": {
+        "for": {"vi": "Đối tác đã tham gia dự án tương tự.", "en": "The partner took part in similar projects."},
+        "against": {
+            "vi": "Các dự án trước đây của đối tác ít giống dự án này.",
+            "en": "The partner's past projects are unlike this one.",
+        },
+        "missing": {
+            "vi": "Chưa ghi nhận thương vụ nào của đối tác.",
+            "en": "No past deal of the partner is on record.",
+        },
+    },
+    "sector_deals": {
+        "for": {"vi": "Đối tác đã đầu tư vào ngành này.", "en": "The partner has invested in this sector."},
+        "against": {
+            "vi": "Chưa ghi nhận thương vụ nào của đối tác trong ngành này.",
+            "en": "None of the partner's recorded deals is in this sector.",
+        },
+        "missing": {
+            "vi": "Chưa rõ đối tác đã đầu tư vào ngành này hay chưa.",
+            "en": "Whether the partner has invested in this sector is not known.",
+        },
+    },
+    "host_experience": {
+        "for": {"vi": "Đối tác đã có mặt tại Việt Nam.", "en": "The partner is already present in the host country."},
+        "against": {
+            "vi": "Chưa ghi nhận đối tác có mặt tại Việt Nam.",
+            "en": "No presence of the partner in the host country is on record.",
+        },
+        "missing": {
+            "vi": "Chưa rõ đối tác đã có mặt tại Việt Nam hay chưa.",
+            "en": "Whether the partner is present in the host country is not known.",
+        },
+    },
+    "activity": {
+        "for": {"vi": "Đối tác có thương vụ gần đây.", "en": "The partner closed deals recently."},
+        "against": {"vi": "Thương vụ gần nhất đã lâu.", "en": "The partner's latest deal is long ago."},
+        "missing": {"vi": "Chưa rõ ngày thương vụ gần nhất.", "en": "The date of the latest deal is not known."},
+    },
+    "region": {
+        "for": {"vi": "Đối tác hoạt động ở các nước lân cận.", "en": "The partner operates in neighbouring countries."},
+        "against": {
+            "vi": "Chưa ghi nhận đối tác hoạt động ở các nước lân cận.",
+            "en": "No operation of the partner in neighbouring countries is on record.",
+        },
+        "missing": {
+            "vi": "Chưa rõ đối tác hoạt động ở những nước nào.",
+            "en": "In which countries the partner operates is not known.",
+        },
+    },
+    "home": {
+        "for": {
+            "vi": "Nước của đối tác gần gũi và có quan hệ đầu tư với Việt Nam.",
+            "en": "The partner's home country is near and tied to Viet Nam by trade and investment.",
+        },
+        "against": {
+            "vi": "Nước của đối tác ở xa hoặc ít quan hệ đầu tư với Việt Nam.",
+            "en": "The partner's home country is far or has few investment ties with Viet Nam.",
+        },
+        "missing": {"vi": "Chưa rõ nước của đối tác.", "en": "The partner's home country is not known."},
+    },
+    "kind": {
+        "for": {
+            "vi": "Loại hình đối tác phù hợp với dự án loại này.",
+            "en": "This kind of partner carries such projects.",
+        },
+        "against": {
+            "vi": "Loại hình đối tác ít phù hợp với dự án loại này.",
+            "en": "This kind of partner seldom carries such projects.",
+        },
+        "missing": {"vi": "Chưa rõ loại hình đối tác.", "en": "The kind of partner is not known."},
+    },
+    "form": {
+        "for": {
+            "vi": "Loại hình đối tác phù hợp với hình thức đầu tư.",
+            "en": "The kind of partner suits the form of investment.",
+        },
+        "against": {
+            "vi": "Loại hình đối tác ít phù hợp với hình thức đầu tư.",
+            "en": "The kind of partner does not suit the form of investment.",
+        },
+        "missing": {
+            "vi": "Dự án chưa công bố hình thức đầu tư.",
+            "en": "The project publishes no form of investment.",
+        },
+    },
+    "ticket": {
+        "for": {
+            "vi": "Vốn cần phù hợp quy mô đầu tư của đối tác.",
+            "en": "The capital sought is within the partner's ticket.",
+        },
+        "against": {
+            "vi": "Vốn cần nằm ngoài quy mô đầu tư của đối tác.",
+            "en": "The capital sought is outside the partner's ticket.",
+        },
+        "missing": {
+            "vi": "Chưa rõ quy mô vốn của một bên.",
+            "en": "The amount of one side is not known.",
+        },
+    },
+    "size": {
+        "for": {"vi": "Đối tác đủ lớn cho dự án.", "en": "The partner is large enough for the project."},
+        "against": {"vi": "Đối tác có thể quá nhỏ cho dự án.", "en": "The partner may be too small for the project."},
+        "missing": {
+            "vi": "Chưa rõ tầm vóc của đối tác hoặc vốn của dự án.",
+            "en": "The partner's size or the project's value is not known.",
+        },
+    },
+    "green": {
+        "for": {"vi": "Cả hai bên đều hướng tới xanh.", "en": "Both sides are marked green."},
+        "against": {"vi": "Hai bên khác nhau về định hướng xanh.", "en": "The sides differ in greenness."},
+        "missing": {
+            "vi": "Chưa có thông tin về định hướng xanh của cả hai bên.",
+            "en": "Whether both sides are green is not known.",
+        },
+    },
+    "readiness": {
+        "for": {"vi": "Dự án đã sẵn sàng tiếp nhận đối tác.", "en": "The project is ready to receive partners."},
+        "against": {
+            "vi": "Dự án chưa sẵn sàng tiếp nhận đối tác.",
+            "en": "The project is not yet ready to receive partners.",
+        },
+        "missing": {
+            "vi": "Chưa rõ mức độ sẵn sàng của dự án.",
+            "en": "How ready the project is, is not known.",
+        },
+    },
+}
+"""Whole sentences per reason and direction; nothing is built by gluing words."""
+
+REASON_NAMES: dict[str, Both] = {
+    "sector": {"vi": "ngành nghề", "en": "sector"},
+    "text": {"vi": "mô tả", "en": "description"},
+    "similar_deals": {"vi": "dự án tương tự", "en": "similar projects"},
+    "sector_deals": {"vi": "thương vụ cùng ngành", "en": "deals in the sector"},
+    "host_experience": {"vi": "có mặt tại Việt Nam", "en": "presence in the host country"},
+    "activity": {"vi": "hoạt động gần đây", "en": "recent activity"},
+    "region": {"vi": "hoạt động trong khu vực", "en": "presence in the region"},
+    "home": {"vi": "nước của đối tác", "en": "home country"},
+    "kind": {"vi": "loại hình đối tác", "en": "kind of partner"},
+    "form": {"vi": "hình thức đầu tư", "en": "form of investment"},
+    "ticket": {"vi": "quy mô vốn", "en": "ticket size"},
+    "size": {"vi": "tầm vóc đối tác", "en": "size of the partner"},
+    "green": {"vi": "định hướng xanh", "en": "greenness"},
+    "readiness": {"vi": "mức sẵn sàng của dự án", "en": "readiness of the project"},
+}
+"""Short names of the groups of features."""
+
+MISSING_INFORMATION: Both = {
+    "vi": "Thông tin còn thiếu (không tính là thuận hay nghịch).",
+    "en": "Missing information (counts neither for nor against).",
+}

@@ -1,0 +1,143 @@
+"""A pair and what is asked of it: one project against many partners, and what a feature is.
+
+These two nouns are shared by `features`, which computes, and `explain`, which shows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+HALF_LIFE_YEARS = 4.0
+"""Half-life of a deal's weight in decayed counts. Source: docs/decisions.md, 2026-11-22."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One project (row `project` of `projects`) against the partners in `rows`, with what is known on a day.
+
+    Attributes:
+        lexical: BM25 of every partner's profile for the project's text, shape (n_partners,), >= 0.
+        lexical_best: the largest BM25 of any stored partner for that text.
+        past: the side that `history.project` counts in (it may differ from `projects` for an unsaved project).
+    """
+
+    project: int
+    rows: Ints
+    projects: ProjectSide
+    partners: PartnerSide
+    history: History
+    past: ProjectSide
+    lexical: npt.NDArray[np.float32]
+    lexical_best: float
+
+    @cached_property
+    def record(self) -> dict[str, object]:
+        """The project's own record."""
+        return self.projects.records[self.project]
+
+    @property
+    def countries(self) -> Countries:
+        """The countries both sides refer to."""
+        return self.partners.countries
+
+    @cached_property
+    def host(self) -> int:
+        """Column of the host country, -1 when unknown."""
+        return self.countries.column.get(str(self.record["country"]), -1)
+
+    def at(self, rows: Ints) -> "Block":
+        """The same project against other partners."""
+        return replace(self, rows=rows)
+
+    @cached_property
+    def deals(self) -> Ints:
+        """Deal numbers that may be counted: every known deal except those of this very project."""
+        own = self.past.row_of.get(str(self.record["project_id"]), -1)
+        return np.flatnonzero(self.history.project != own)
+
+    @cached_property
+    def _deal_partner(self) -> Ints:
+        return self.history.partner[self.deals]
+
+    def count(self, weights: npt.NDArray[np.floating]) -> Floats:
+        """Sum of a weight per counted deal over each partner's deals, for the partners of this block."""
+        total = np.bincount(self._deal_partner, weights=weights, minlength=self.partners.frame.height)
+        return np.asarray(total[self.rows], dtype=np.float64)
+
+    @cached_property
+    def any_deal(self) -> npt.NDArray[np.bool_]:
+        """Which partners of the block have a counted deal."""
+        return self.count(np.ones(self.deals.size)) > 0
+
+    def known(self, values: Floats) -> Floats:
+        """The values, NaN for partners without a counted deal: no deal on record is unknown, not zero."""
+        return np.where(self.any_deal, values, np.nan)
+
+    @cached_property
+    def deal_sector(self) -> Floats:
+        """How near each counted deal's project is in ISIC divisions, in [0, 1], shape (n_deals,)."""
+        if not self.deals.size:
+            return np.zeros(0)
+        own = self.projects.divisions[self.project]
+        return np.asarray((self.past.divisions[self.history.project[self.deals]] * own).max(axis=1))
+
+    @cached_property
+    def deal_text(self) -> Floats:
+        """Cosine of each counted deal's project text with this project's text, shape (n_deals,)."""
+        if not self.deals.size:
+            return np.zeros(0)
+        vectors = self.past.vectors[self.history.project[self.deals]]
+        return np.asarray(vectors @ self.projects.vectors[self.project], dtype=np.float64)
+
+    @cached_property
+    def deal_decay(self) -> Floats:
+        """Weight of each counted deal by age, in (0, 1]; an undated deal weighs as one half-life old."""
+        age = np.nan_to_num(self.history.age_years[self.deals], nan=HALF_LIFE_YEARS)
+        return np.asarray(0.5 ** (np.maximum(age, 0.0) / HALF_LIFE_YEARS), dtype=np.float64)
+
+    @cached_property
+    def deal_host(self) -> npt.NDArray[np.bool_]:
+        """Which counted deals lie in this project's host country."""
+        host = self.record["country"]
+        past = self.past.records
+        return np.array([past[p]["country"] == host for p in self.history.project[self.deals]], dtype=bool)
+
+    @cached_property
+    def deal_city(self) -> npt.NDArray[np.bool_]:
+        """Which counted deals lie in this project's city."""
+        city = self.record["city"]
+        past = self.past.records
+        return np.array(
+            [city is not None and past[p]["city"] == city for p in self.history.project[self.deals]], dtype=bool
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A feature's function and what the ranker and the reader need to know about it.
+
+    Attributes:
+        reason: group under which contributions are summed for the reader.
+        neutral: value that speaks neither for nor against; unknown counts as this.
+        weight: points of score per unit above `neutral` in the documented linear model, >= 0.
+        monotone: more is never worse; the tree must respect it.
+    """
+
+    compute: Callable[[Block], Floats]
+    reason: str
+    neutral: float
+    weight: float
+    monotone: bool = True
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.compute.__name__

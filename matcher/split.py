@@ -1,0 +1,50 @@
+"""The time split that fit and evaluation share: statistics up to a day, labels after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One rolling origin: what may be known (`as_of`) and what came true in the year after it.
+
+    Attributes:
+        labels: project -> partners whose dated deal on it closed in the following calendar year.
+    """
+
+    as_of: date
+    labels: Mapping[str, frozenset[str]]
+
+
+def rolling_origins(deals: pl.DataFrame, *, until: date) -> list[Origin]:
+    """One origin per calendar year that has labels, oldest first.
+
+    Args:
+        deals: positive deals, columns of `TABLES["deals"]` plus `counts_from`. A deal is a label when it has a
+            date of its own and the last day that date can mean is not after `until`.
+        until: last day whose deals may be labels.
+
+    Returns:
+        origins at 31 December; a (project, partner) pair is a label once, at its first dated deal, and never
+        when an earlier or undated deal of the pair was already known at the origin.
+    """
+    dated = deals.filter(pl.col("closed_on").is_not_null() & (pl.col("counts_from") <= until))
+    known = deals.group_by("project_id", "partner_id").agg(pl.col("counts_from").min().alias("known_from"))
+    first = (
+        dated.group_by("project_id", "partner_id")
+        .agg(pl.col("closed_on").min(), pl.col("counts_from").min())
+        .join(known, on=["project_id", "partner_id"])
+    )
+    by_year: dict[int, dict[str, set[str]]] = {}
+    for row in first.iter_rows(named=True):
+        year = row["closed_on"].year
+        if row["known_from"] <= date(year - 1, 12, 31):
+            continue
+        by_year.setdefault(year, {}).setdefault(row["project_id"], set()).add(row["partner_id"])
+    return [
+        Origin(as_of=date(year - 1, 12, 31), labels={p: frozenset(q) for p, q in sorted(labels.items())})
+        for year, labels in sorted(by_year.items())
+    ]
