@@ -20,7 +20,7 @@ _SHOWN = 20  # errors that a message spells out
 _ROW = "#row"  # cannot collide with a column of ours
 
 # What a spreadsheet would execute: '=', '@', and a sign before a letter or a bracket; -12.5 and +84 28 … are fine.
-_FORMULA = r"^[=＝@＠]|^[+-]\s*[\p{L}(@=]"
+_FORMULA = r"^[=＝@＠]|^[+-][\p{L}(@=]"
 # Anything that `nfc` could change; the cells found are then compared one by one.
 _UNTIDY = r"^\s|\s$|\s\s|[^\S ]|\p{Cc}|[\u200b-\u200d\ufeff\u2028\u2029]"
 
