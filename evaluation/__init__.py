@@ -1,0 +1,1 @@
+"""How good the matching is: measures on real deals, slices, audits, reports and timings."""
