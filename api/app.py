@@ -1,0 +1,251 @@
+"""The application: routes, what every request passes, and the one table of errors and HTTP codes."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from rapidfuzz import process
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from api.answers import problem
+from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors
+from api.schemas import MatchRequest, Problem
+from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
+from api.service import BusyError, Matchmaking, Service
+from matcher import __version__
+from matcher.config import load
+from matcher.errors import (
+    ConflictError,
+    InputError,
+    MatcherError,
+    NotFoundError,
+    SourceError,
+    StaleArtefactError,
+)
+
+
+class Code(NamedTuple):
+    """HTTP code, last part of the problem's type, and title of an error."""
+
+    status: int
+    kind: str
+    title: str
+
+
+CODES: dict[type[Exception], Code] = {
+    InputError: Code(422, "input", "Input not usable"),
+    NotFoundError: Code(404, "not-found", "No such record"),
+    ConflictError: Code(409, "conflict", "Conflict with the present state"),
+    SourceError: Code(503, "source", "Something the service needs is missing"),
+    StaleArtefactError: Code(503, "stale-engine", "The engine does not fit this program or these data"),
+    BusyError: Code(503, "busy", "Too many requests"),
+    MatcherError: Code(422, "refused", "Refused"),
+}
+"""Our errors -> HTTP. A subclass without a line of its own gets that of its nearest ancestor."""
+
+HTTP_CODES: dict[int, Code] = {
+    400: Code(400, "bad-request", "Request not readable"),
+    404: Code(404, "no-such-address", "No such address"),
+    405: Code(405, "method", "Method not allowed here"),
+    413: Code(413, "too-large", "Body too large"),
+    415: Code(415, "content-type", "Content type not supported"),
+}
+"""The framework's refusals -> the same form."""
+
+JSON_CODE = Code(400, "json", "Body is not JSON")
+CRASH_CODE = Code(500, "crash", "Unforeseen error")
+RETRY_SECONDS = "5"
+
+_DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": title, "content": {"application/problem+json": {}}}
+    for status, title in (
+        (404, "No such record, or no such address"), (422, "Input not usable; `errors` names each field"),
+        (503, "Database, engine or model missing, or too many requests"),
+    )
+}  # fmt: skip
+
+
+def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
+    """The application.
+
+    Args:
+        make: opens the matchmaker; default: that of the settings in the environment.
+        hosts: Host names that are answered.
+    """
+    service = Service(make or _of_settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        starting = threading.Thread(target=service.warm, name="warm")
+        starting.start()
+        yield
+        starting.join()
+        service.close()
+
+    app = FastAPI(
+        title="matcher",
+        version=__version__,
+        summary="Which foreign partner fits which of the city's projects, how sure that is, and why",
+        description="Read-only. Errors are RFC 9457 problems. Lists page by `cursor` and come as CSV or XLSX, "
+        "by the Accept header or `format=`. docs/api.md has the whole.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        responses=_DOCUMENTED,
+    )
+    app.state.service = service
+    for module in (projects, partners, missions, countries, sectors, engines, match, health, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
+    app.add_exception_handler(MatcherError, _refused)
+    app.add_exception_handler(HTTPException, _http_refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
+    app.add_middleware(Gate, hosts=hosts, failed=_crashed)
+    return app
+
+
+def _of_settings() -> Matchmaking:
+    from matcher.jobs.matchmaker import Matchmaker  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
+
+    return Matchmaker(load().site())
+
+
+def code_of(error: Exception) -> Code:
+    """HTTP code of one of our errors."""
+    return next(CODES[c] for c in type(error).__mro__ if c in CODES)
+
+
+def _answer(request: Request, code: Code, detail: str, **more: Any) -> Response:
+    headers: Mapping[str, str] = more.pop("headers", None) or {}
+    if code.status == 503:
+        headers = {**headers, "retry-after": RETRY_SECONDS}
+    if pages.wants_page(request):
+        return pages.error(request, code.status, detail, more, headers)
+    more = {k: v for k, v in more.items() if v}
+    return problem(
+        status=code.status, kind=code.kind, title=code.title, detail=detail, instance=request.url.path,
+        headers=headers, **more,
+    )  # fmt: skip
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Our own errors."""
+    more = {"errors": getattr(error, "errors", None), "nearby": getattr(error, "nearby", None)}
+    return _answer(request, code_of(error), str(error), **more)
+
+
+async def _http_refused(request: Request, error: Exception) -> Response:
+    """Refusals of the framework: no such address, wrong method, body too large, wrong content type."""
+    assert isinstance(error, HTTPException)
+    code = HTTP_CODES.get(error.status_code, Code(error.status_code, "http", error.detail))
+    detail = error.detail
+    match error.status_code:
+        case 404:
+            detail = f"There is nothing at {request.url.path[:200]}. GET /openapi.json lists every address."
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "GET")
+            detail = f"{request.method} is not possible here; {allowed} is."
+        case 413:
+            detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
+        case _:
+            pass
+    return _answer(request, code, detail, headers=error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Parameters or a body that do not fit their schema."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(e["type"] == "json_invalid" for e in found):
+        reason = "; ".join(f"{e.get('ctx', {}).get('error', e['msg'])} at byte {e['loc'][-1]}" for e in found)
+        return _answer(request, JSON_CODE, f"The body is not JSON: {reason}.")
+    errors = [_field_error(request, e) for e in found]
+    detail = "; ".join(f'{e["pointer"]} is "{e["seen"]}", expected {e["expected"]}' for e in errors)
+    return _answer(request, CODES[InputError], detail, errors=errors)
+
+
+def _crashed(request: Request) -> Response:
+    request_id = request.scope["state"]["request_id"]
+    return _answer(request, CRASH_CODE, f"The request failed; the log has the cause under {request_id}.")
+
+
+def _field_error(request: Request, error: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = error["loc"]
+    if where == "query":
+        pointer = f"?{path[0]}" if path else "?"
+        allowed = _query_names(request)
+    else:
+        pointer = "".join(f"/{p}" for p in path) if where == "body" else f"/{path[0]}"
+        allowed = _names_at(MatchRequest, path[:-1])
+    if error["type"] == "extra_forbidden":
+        name = str(path[-1])
+        near = process.extractOne(name, allowed)
+        hint = f"; did you mean {near[0]}?" if near and near[1] >= 60 else ""
+        expected = f"one of {', '.join(allowed)}{hint}" if allowed else "no parameter"
+        return {"pointer": _printable(pointer[:200]), "seen": _printable(name[:100]), "expected": expected}
+    seen = "nothing" if error["type"] == "missing" else str(error["input"])
+    return {"pointer": _printable(pointer[:200]), "seen": _printable(seen[:100]), "expected": _expected(error)}
+
+
+def _printable(text: str) -> str:
+    """The text with `?` for halves of surrogate pairs, which JSON escapes can smuggle in."""
+    return text.encode(errors="replace").decode()
+
+
+def _query_names(request: Request) -> list[str]:
+    """Names of the query parameters that this address takes."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return []
+    names: list[str] = []
+    for param in route.dependant.query_params:
+        model = param.field_info.annotation
+        names += list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else [param.alias]
+    return names
+
+
+def _names_at(model: type[BaseModel], path: list[Any]) -> list[str]:
+    """Field names of the object at a place in the body."""
+    for step in path:
+        info = model.model_fields.get(str(step))
+        inner = [a for a in (info.annotation, *getattr(info.annotation, "__args__", ())) if info] if info else []
+        nested = [a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+_EXPECTED = {
+    "missing": "a value",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("date_parsing", "date_type", "date_from_datetime_parsing"), "a date as YYYY-MM-DD"),
+    "date_from_datetime_inexact": "a date as YYYY-MM-DD",
+    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), "a JSON object"),
+    "string_type": "text",
+    "string_too_short": "at least {min_length} character",
+    "string_too_long": "at most {max_length} characters",
+    "too_long": "at most {max_length} values",
+    "literal_error": "{expected}",
+}
+"""Kind of validation error -> what the value should have been, in words that assume no programmer."""
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    if error["type"] in _EXPECTED:
+        return _EXPECTED[error["type"]].format(**error.get("ctx", {}))
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")

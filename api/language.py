@@ -1,0 +1,227 @@
+"""The page's words: catalogues, the two template environments, and how values are printed in each language.
+
+The Vietnamese text is the original and stands in the templates; `locale/en` translates it. Catalogues are read
+from their `.po` files when the program starts, so nothing has to be compiled.
+"""
+
+import gettext
+import io
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import jinja2
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from api.schemas import Lang
+from matcher.matching.labels import FORM_NAMES, KIND_NAMES, STATUS_NAMES
+from matcher.text import day, number
+
+WEB = Path(__file__).parent / "web"
+LANGUAGES: tuple[Lang, ...] = ("vi", "en")
+DEFAULT: Lang = "vi"
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
+MISSION_TYPE_NAMES = {
+    "embassy": _("đại sứ quán"),
+    "consulate_general": _("tổng lãnh sự quán"),
+    "consulate": _("lãnh sự quán"),
+    "permanent_mission": _("phái đoàn thường trực"),
+    "economic_cultural_office": _("văn phòng kinh tế - văn hóa"),
+    "other": _("cơ quan khác"),
+}
+MISSION_STATUS_NAMES = {
+    "open": _("đang hoạt động"),
+    "announced": _("đã công bố, chưa rõ đã mở"),
+    "unknown": _("chưa rõ tình trạng"),
+}
+ROLE_NAMES = {
+    "owner": _("chủ đầu tư"),
+    "jv_partner": _("bên liên doanh"),
+    "lender": _("bên cho vay"),
+    "contractor": _("nhà thầu"),
+    "operator": _("bên vận hành"),
+    "proponent": _("bên đề xuất"),
+    "partner": _("đối tác"),
+    "seller": _("bên bán"),
+    "investor": _("nhà đầu tư"),
+    "licensor": _("bên cấp phép"),
+    "equity": _("góp vốn"),
+    "loan": _("khoản vay"),
+    "parent": _("công ty mẹ"),
+    "bond": _("trái phiếu"),
+    "insurance": _("bảo hiểm"),
+    "grant": _("viện trợ"),
+    "finance": _("tài trợ vốn"),
+}
+DEAL_STATUS_NAMES = {
+    "done": _("đã thực hiện"),
+    "proposed": _("đề xuất"),
+    "mou": _("biên bản ghi nhớ"),
+    "planned": _("dự kiến"),
+    "announced": _("đã công bố"),
+    "talks": _("đang đàm phán"),
+    "cancelled": _("đã hủy"),
+    "divested": _("đã thoái vốn"),
+    "unknown": _("chưa rõ"),
+}
+OUTCOME_NAMES = {"deal": _("thương vụ")}
+COVERAGE_NAMES = {
+    "sector": _("ngành"), "isic": _("ngành"), "country": _("quốc gia"), "region": _("khu vực"),
+    "kind": _("loại hình"), "ticket_usd": _("quy mô vốn mỗi thương vụ"), "ticket_usd_min": _("quy mô vốn tối thiểu"),
+    "ticket_usd_max": _("quy mô vốn tối đa"), "form": _("hình thức"), "status": _("tình trạng"),
+    "green": _("nhãn xanh"), "value_usd": _("tổng vốn"), "value_usd_min": _("tổng vốn"), "value_usd_max": _("tổng vốn"),
+    "description": _("mô tả"), "size": _("quy mô doanh nghiệp"), "activities": _("hoạt động"), "deals": _("thương vụ"),
+    "footprint": _("nơi hoạt động"), "agency": _("cơ quan đầu mối"), "city": _("thành phố"),
+    "origin_country": _("nước xuất xứ vốn"), "instruments": _("công cụ vốn"),
+    "project_value_usd": _("tổng vốn của dự án"), "project_form": _("hình thức của dự án"),
+}  # fmt: skip
+
+
+def read_catalogue(lang: Lang) -> gettext.GNUTranslations:
+    """The catalogue of a language, compiled in memory."""
+    with (WEB / "locale" / lang / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        catalogue = read_po(file, locale=lang, abort_invalid=True)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def url(path: str, lang: Lang, params: Mapping[str, Any] | None = None) -> str:
+    """A path of the page that stays in the reader's language; empty parameters are left out."""
+    pairs = [(k, v) for k, v in (params or {}).items() if v not in (None, "", ())]
+    if lang != DEFAULT:
+        pairs.append(("lang", lang))
+    return f"{path}?{urlencode(pairs, doseq=True)}" if pairs else path
+
+
+def usd_range(low: float | None, high: float | None, lang: Lang, *, estimated: bool = False) -> str | None:
+    """Millions of US dollars: '≈ 850', '100–900', 'từ 100', 'đến 900'; None when both ends are unknown."""
+    if low is None and high is None:
+        return None
+    a, b = (None if v is None else _millions(v, lang) for v in (low, high))
+    sign = "≈ " if estimated else ""
+    if a is None:
+        return f"{sign}≤ {b}"
+    if b is None:
+        return f"{sign}≥ {a}"
+    return f"{sign}{a}" if a == b else f"{sign}{a}–{b}"
+
+
+def _millions(value: float, lang: Lang) -> str:
+    millions = value / 1e6
+    return number(millions, lang, 0 if millions >= 100 or millions == int(millions) else 1)
+
+
+def exact_amount(value: str | None, currency: str | None, lang: Lang) -> str | None:
+    """An exact amount with its currency: '21.700.000.000.000 VND'."""
+    if value is None:
+        return None
+    amount = Decimal(value)
+    digits = max(0, -int(amount.normalize().as_tuple().exponent))
+    return f"{number(amount, lang, digits)} {currency or ''}".strip()
+
+
+def any_day(value: str | date | None, lang: Lang, precision: str | None = None) -> str | None:
+    """A day as readers write it, cut to what is known: '12/10/2026', '10/2026', '2026'."""
+    if value is None:
+        return None
+    on = date.fromisoformat(value) if isinstance(value, str) else value
+    if precision == "year":
+        return str(on.year)
+    if precision == "month":
+        return f"{on:%m/%Y}" if lang == "vi" else f"{on:%Y-%m}"
+    return day(on, lang)
+
+
+def percent(share: float, lang: Lang) -> str:
+    """A share of 1 as whole per cent: '12 %'; below one per cent '< 1 %'."""
+    return "< 1 %" if 0 < share < 0.01 else f"{number(share * 100, lang)} %"
+
+
+def sources(text: str | None) -> list[tuple[str, str | None]]:
+    """The sources named in a cell, each with the address it opens (only http and https) or None."""
+    found: list[tuple[str, str | None]] = []
+    for part in (text or "").split(" ; "):
+        clean = part.strip()
+        if not clean:
+            continue
+        try:
+            parts = urlsplit(clean)
+            web = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in clean
+        except ValueError:
+            web = False
+        found.append((parts.hostname or clean, clean) if web else (clean, None))
+    return found
+
+
+class Words:
+    """How codes and values read in one language; the templates' filters."""
+
+    def __init__(self, lang: Lang, translations: gettext.NullTranslations) -> None:
+        self.lang, self._translate = lang, translations.gettext
+
+    def label(self, code: str | None, names: Mapping[str, str]) -> str:
+        """The name of a code of one of this module's tables; an unlisted code stays as it is."""
+        return "" if code is None else self._translate(names[code]) if code in names else code
+
+    def kind(self, code: str) -> str:
+        """Name of a partner kind."""
+        return KIND_NAMES[code][self.lang == "en"] if code in KIND_NAMES else code
+
+    def form(self, code: str) -> str:
+        """Name of a form of investment."""
+        return FORM_NAMES[code][self.lang] if code in FORM_NAMES else code
+
+    def status(self, code: str) -> str:
+        """Name of a project's status."""
+        return STATUS_NAMES[code][self.lang] if code in STATUS_NAMES else code
+
+
+@cache
+def environment(lang: Lang) -> jinja2.Environment:
+    """The templates in one language; HTML is escaped, a missing name is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    translations = read_catalogue(lang)
+    env.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+    words = Words(lang, translations)
+    env.filters |= {
+        "number": partial(number, lang=lang),
+        "day": lambda value, precision=None: any_day(value, lang, precision),
+        "percent": partial(percent, lang=lang),
+        "sources": sources,
+        "kind": words.kind,
+        "form": words.form,
+        "status": words.status,
+        "mission_type": partial(words.label, names=MISSION_TYPE_NAMES),
+        "mission_status": partial(words.label, names=MISSION_STATUS_NAMES),
+        "role": partial(words.label, names=ROLE_NAMES),
+        "deal_status": partial(words.label, names=DEAL_STATUS_NAMES),
+        "outcome": partial(words.label, names=OUTCOME_NAMES),
+        "field": partial(words.label, names=COVERAGE_NAMES),
+    }
+    env.globals |= {
+        "lang": lang,
+        "url": lambda path, **params: url(path, lang, params),
+        "usd": partial(usd_range, lang=lang),
+        "amount": partial(exact_amount, lang=lang),
+    }
+    return env

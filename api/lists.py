@@ -1,0 +1,268 @@
+"""What the routes of lists and matches have in common: parameters in, rows out."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import polars as pl
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import MEDIA, flatten, rows, to_csv, to_xlsx, wanted_format
+from api.directory import Directory
+from api.schemas import Lang, ListParams, MatchParams, MatchRequest, UnsavedPartner, UnsavedProject
+from api.service import Service
+from matcher.errors import InputError
+from matcher.jobs import asking, sheets
+from matcher.records import FORMS, PARTNER_KINDS, PROJECT_STATUSES, TABLES, Filters, MatchList, Query
+from matcher.text import nfc
+
+TABLE_FORMATS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA["csv"]: {}, MEDIA["xlsx"]: {}}, "description": "One page; the same rows in each format"}
+}
+PRESENT_STATUSES = tuple(s for s in PROJECT_STATUSES if s != "past")
+"""What the project list shows when no status is asked for."""
+
+_PAGING = frozenset(ListParams.model_fields)
+_MATCH_FILTERS = frozenset(Filters.__dataclass_fields__)
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "projects": (
+        "id", "name_vi", "name_en",
+        *(c for c in TABLES["projects"].columns if c not in ("project_id", "name_vi", "name_en")),
+    ),
+    "partners": ("id", *(c for c in TABLES["partners"].columns if c != "partner_id")),
+    "missions": (
+        "id", "name_vi", "name_en", "type", "country", "city", "status", "confidence", "note", "covers",
+        "accreditation_known", "source", "source_on", "licence",
+    ),
+    "sectors": (
+        "id", "scheme", "name_vi", "name_en", "level", "parent", "isic", "green", "open_projects", "partners", "source",
+        "source_on", "licence",
+    ),
+}  # fmt: skip
+
+
+def split(values: Iterable[str]) -> tuple[str, ...]:
+    """Alternatives of one filter: `a,b` and repeated parameters alike, in order, once each."""
+    return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",")))
+
+
+def answer(request: Request, kind: str, params: ListParams) -> Response:
+    """One page of the records of a kind, in the format asked for."""
+    directory = Service.of(request).directory
+    asked = {k: split(v) if isinstance(v, list) else v for k, v in params.model_dump().items() if k not in _PAGING}
+    if kind == "projects" and not asked["status"]:
+        asked["status"] = PRESENT_STATUSES
+    q = None if params.q is None else search_words(params.q)
+    page = directory.page(kind, q=q, filters=asked, n=params.n, cursor=params.cursor)
+    content = {
+        kind: page.items,
+        "total": page.total,
+        "filters": {"q": q} | {k: v for k, v in asked.items() if v not in (None, ())},
+        "coverage": page.coverage,
+        "as_of": directory.as_of.isoformat(),
+        "next": page.next,
+    }
+    flat = [flatten(i) | ({"covers": _countries(i)} if kind == "missions" else {}) for i in page.items]
+    return rows(
+        request, content, wanted=wanted_format(request, params.format), name=kind,
+        csv=lambda: to_csv(_COLUMNS[kind], flat), xlsx=lambda: to_xlsx(_COLUMNS[kind], flat),
+    )  # fmt: skip
+
+
+def search_words(q: str) -> str:
+    """The normalised words to search for.
+
+    Raises:
+        InputError: there is none.
+    """
+    clean = nfc(q)
+    if not clean:
+        raise InputError("?q has no visible character", [{"pointer": "?q", "seen": "blank", "expected": "a word"}])
+    return clean
+
+
+def _countries(mission: Mapping[str, Any]) -> str:
+    return "|".join(c["country"] for c in mission["covers"])
+
+
+def filters_of(directory: Directory, asked: Mapping[str, Any], *, mark: str) -> Filters:
+    """The filters of a question about matches, checked against the tables.
+
+    Args:
+        asked: field -> values, flag or amount.
+        mark: what precedes a field's name in an error's pointer: `?` or `/filters/`.
+
+    Raises:
+        InputError: a value is unknown; names those nearby.
+    """
+    values: dict[str, Any] = {
+        k: split(v) if isinstance(v, (list, tuple)) else v for k, v in asked.items() if k in _MATCH_FILTERS
+    }
+    values["country"] = tuple(directory.country(c, f"{mark}country") for c in values.get("country") or ())
+    values["sector"] = tuple(directory.sector(s, f"{mark}sector") for s in values.get("sector") or ())
+    values["region"] = tuple(directory.region(r, f"{mark}region") for r in values.get("region") or ())
+    for name, known in (("kind", PARTNER_KINDS), ("form", FORMS), ("status", PROJECT_STATUSES)):
+        values[name] = tuple(directory.choice(v, set(known), f"{mark}{name}") for v in values.get(name) or ())
+    return Filters(**values)
+
+
+def find(request: Request, query: Query, params: MatchParams) -> MatchList:
+    """The matches for a query."""
+    service = Service.of(request)
+    filters = filters_of(service.directory, params.model_dump(), mark="?")
+    return service.matchmaker.match(query, n=params.n, filters=filters, as_of=params.as_of, cursor=params.cursor)
+
+
+def matches(request: Request, query: Query, params: MatchParams) -> Response:
+    """The matches for a query, in the format asked for."""
+    service = Service.of(request)
+    found = find(request, query, params)
+    lang = language(request, params.lang)
+    return rows(
+        request, found.to_json(lang), wanted=wanted_format(request, params.format), name="matches",
+        csv=lambda: sheets.to_csv(sheets.rows(found, lang)).encode(),
+        xlsx=lambda: sheets.to_xlsx(found, lang, asked_of(service.directory, query, lang)),
+    )  # fmt: skip
+
+
+def asked_of(directory: Directory, query: Query, lang: Lang) -> str:
+    """What was asked, in the names of the records."""
+    if query.project_id is not None:
+        return f"{directory.shelves['projects'].names.get(query.project_id, '')} ({query.project_id})"
+    if query.partner_id is not None:
+        return f"{directory.shelves['partners'].names.get(query.partner_id, '')} ({query.partner_id})"
+    if query.mission_id is not None:
+        return f"{directory.shelves['missions'].names.get(query.mission_id, '')} ({query.mission_id})"
+    names = [directory.countries[c][f"name_{lang}"] for c in query.countries or ()]
+    return query.text or ", ".join(names)
+
+
+def language(request: Request, asked: Lang | None) -> Lang:
+    """`lang=` when given, else the first of Vietnamese and English in Accept-Language, else English."""
+    if asked is not None:
+        return asked
+    best: tuple[float, Lang] = (0.0, "en")
+    for part in request.headers.get("accept-language", "").split(","):
+        tag, _, param = part.strip().lower().partition(";")
+        quality = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", param)
+        weight = 1.0 if not param else float(quality[1]) if quality else 0.0
+        code = tag.partition("-")[0]
+        if code in ("vi", "en") and weight > best[0]:
+            best = (weight, cast(Lang, code))
+    return best[1]
+
+
+# What belongs to a record
+
+
+def deals(
+    directory: Directory, *, project_id: str | None = None, partner_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Deals of a project or a partner, latest first, undated last."""
+    key, value = ("project_id", project_id) if project_id is not None else ("partner_id", partner_id)
+    frame = directory.facts.deals.filter(pl.col(key) == value).sort(
+        "closed_on", "deal_id", descending=[True, False], nulls_last=True
+    )
+    projects = {
+        r["project_id"]: {"vi": r["name_vi"], "en": r["name_en"]}
+        for r in directory.facts.projects.filter(pl.col("project_id").is_in(frame["project_id"].to_list())).iter_rows(
+            named=True
+        )
+    }
+    return [
+        {
+            **{k: r[k] for k in ("deal_id", "project_id")},
+            "project_name": projects.get(r["project_id"]),
+            "partner_id": r["partner_id"],
+            "partner_name": directory.shelves["partners"].names.get(r["partner_id"]),
+            **{k: r[k] for k in ("role", "status", "closed_on", "closed_precision", "value_usd")},
+            **{k: r[k] for k in ("source", "source_on", "licence")},
+        }
+        for r in frame.iter_rows(named=True)
+    ]
+
+
+def footprint(directory: Directory, partner_id: str) -> list[dict[str, Any]]:
+    """Countries where a partner works, Vietnam first, then by code."""
+    frame = directory.facts.footprint.filter(pl.col("partner_id") == partner_id)
+    keys = ("country", "what", "relation", "evidence", "on", "on_precision", "source", "source_on", "licence")
+    found = [{k: r[k] for k in keys} for r in frame.iter_rows(named=True)]
+    return sorted(found, key=lambda r: (r["country"] != "VN", r["country"], r["what"] or ""))
+
+
+# Something that is not in the database
+
+
+def unsaved(directory: Directory, asked: MatchRequest) -> tuple[Query, Filters]:
+    """The query for free text or an unsaved record.
+
+    Raises:
+        InputError: not exactly one of the three is given, a text is empty or too long, a code is unknown.
+    """
+    given = [k for k in ("text", "project", "partner") if getattr(asked, k) is not None]
+    if len(given) != 1:
+        expected = "exactly one of text, project, partner"
+        seen = ", ".join(given) or "none of them"
+        raise InputError(
+            f"The body has {seen}; expected {expected}.", [{"pointer": "", "seen": seen, "expected": expected}]
+        )
+    filters = filters_of(directory, asked.filters.model_dump(), mark="/filters/")
+    if asked.project is not None:
+        return Query(draft_project=_draft_project(directory, asked.project)), filters
+    if asked.partner is not None:
+        return Query(draft_partner=_draft_partner(directory, asked.partner)), filters
+    return Query(text=_written(asked.text or "", "/text")), filters
+
+
+def _draft_project(directory: Directory, project: UnsavedProject) -> dict[str, Any]:
+    """The columns of `TABLES["projects"]` that are given."""
+    draft: dict[str, Any] = {"name_vi": _written(project.name, "/project/name")}
+    if project.description is not None:
+        draft["description"] = _written(project.description, "/project/description")
+    if project.sector is not None:
+        sector = directory.sector(project.sector, "/project/sector")
+        draft["sector"] = sector
+        draft["isic"] = list(directory.city_sectors[sector]["isic"]) if sector in directory.city_sectors else [sector]
+    if project.isic:
+        draft["isic"] = [directory.isic_code(c, f"/project/isic/{i}") for i, c in enumerate(project.isic)]
+    if project.country is not None:
+        draft["country"] = directory.country(project.country, "/project/country")
+    if project.value_usd is not None:
+        draft["value_usd_min"] = draft["value_usd_max"] = float(project.value_usd)
+    if project.form is not None:
+        draft["form"] = directory.choice(project.form, set(FORMS), "/project/form")
+    return draft
+
+
+def _draft_partner(directory: Directory, partner: UnsavedPartner) -> dict[str, Any]:
+    """The columns of `TABLES["partners"]` that are given; a sector that is no code is read as words."""
+    draft: dict[str, Any] = {"name": _written(partner.name, "/partner/name")}
+    if partner.kind is not None:
+        draft["kind"] = directory.choice(partner.kind, set(PARTNER_KINDS), "/partner/kind")
+    if partner.sector is not None:
+        sector = _written(partner.sector, "/partner/sector")
+        draft["sector"] = directory.sector_name(sector, "en")
+        if sector in directory.city_sectors:
+            draft["isic"] = list(directory.city_sectors[sector]["isic"])
+        elif sector in directory.isic:
+            draft["isic"] = [sector]
+    if partner.country is not None:
+        draft["country"] = directory.country(partner.country, "/partner/country")
+    if partner.description is not None:
+        draft["description"] = _written(partner.description, "/partner/description")
+    return draft
+
+
+def _written(text: str, pointer: str) -> str:
+    """The normalised text.
+
+    Raises:
+        InputError: it is empty or too long.
+    """
+    try:
+        return asking.free_text(text)
+    except InputError as error:
+        errors = [{**e, "pointer": pointer} for e in error.errors]
+        raise InputError(f"{pointer}: {error}", errors) from None

@@ -1,0 +1,171 @@
+"""What a page shows of a record or a match: weak points, missing facts, the strongest reasons, bar lengths."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from api.directory import Directory
+from api.schemas import Lang
+from api.service import Explained
+from matcher.matching.labels import REASON_NAMES
+from matcher.records import Evidence, Match, MatchList
+
+STALE_DAYS = 365
+"""A project fact whose source is older is called old on the page. Source: our choice; projects change yearly."""
+
+BAR_HALF = 100.0
+"""Half the width of an evidence bar's drawing, in its own units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One piece of evidence as a bar from the centre line: left against, right for."""
+
+    statement: str
+    direction: str
+    project_value: str
+    partner_value: str
+    source: str | None
+    on: date | None
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How much one reason sets a pair ahead of the next (positive) or behind it (negative), as a bar."""
+
+    label: str
+    value: float
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One match as the page shows it."""
+
+    match: Match
+    project_name: str
+    partner_local: str | None
+    partner_local_lang: str | None
+    country: str | None
+    strongest_for: tuple[str, ...]
+    strongest_against: str | None
+    unknown: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    abstained: str | None
+
+
+def rows(found: MatchList, directory: Directory, lang: Lang) -> list[Row]:
+    """The matches of a list; bars share one scale, so that rows can be compared."""
+    largest = max((abs(e.contribution or 0.0) for m in found.matches for e in m.evidence), default=0.0)
+    return [row(m, directory, lang, largest) for m in found.matches]
+
+
+def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
+    """One match; `largest` is the contribution that fills half a bar."""
+    of = {d: [e for e in match.evidence if e.direction == d] for d in ("for", "against", "missing")}
+    for direction in ("for", "against"):
+        of[direction].sort(key=lambda e: (-abs(e.contribution or 0.0), e.feature))
+    country = directory.countries.get(match.partner_country or "", {})
+    local = directory.local_names.get(match.partner_id)
+    return Row(
+        match=match,
+        project_name=name_in(match.project_name, lang) or match.project_id,
+        partner_local=local if local != match.partner_name else None,
+        partner_local_lang=local_language(local, country.get("languages")),
+        country=country.get(f"name_{lang}") or match.partner_country,
+        strongest_for=tuple(e.statement[lang] for e in of["for"][:2]),
+        strongest_against=of["against"][0].statement[lang] if of["against"] else None,
+        unknown=tuple(dict.fromkeys(e.statement[lang] for e in of["missing"])),
+        bars=tuple(_bar(e, lang, largest) for d in ("for", "against", "missing") for e in of[d]),
+        abstained=None if match.abstained is None else match.abstained[lang],
+    )
+
+
+def _bar(e: Evidence, lang: Lang, largest: float) -> Bar:
+    length = 0.0 if not largest else max(1.0, abs(e.contribution or 0.0) / largest * BAR_HALF)
+    if e.direction == "missing":
+        length = 0.0
+    return Bar(
+        statement=e.statement[lang],
+        direction=e.direction,
+        project_value=e.project_value[lang],
+        partner_value=e.partner_value[lang],
+        source=e.source,
+        on=e.on,
+        x=round(BAR_HALF - length if e.direction == "against" else BAR_HALF, 1),
+        width=round(length, 1),
+    )
+
+
+def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[str, Any]:
+    """The pair as a row, the next candidate, and what sets them apart, largest difference first."""
+    following = explained.following
+    largest = max((abs(d.first - d.second) for d in explained.contrast), default=0.0)
+    differences = []
+    for d in explained.contrast:
+        value = d.first - d.second
+        length = abs(value) / largest * BAR_HALF if largest else 0.0
+        x = BAR_HALF - length if value < 0 else BAR_HALF
+        label = REASON_NAMES[d.reason][lang] if d.reason in REASON_NAMES else d.reason
+        differences.append(Difference(label=label, value=value, x=round(x, 1), width=round(length, 1)))
+    largest = max((abs(e.contribution or 0.0) for e in explained.match.evidence), default=0.0)
+    return {
+        "row": row(explained.match, directory, lang, largest),
+        "following": following,
+        "differences": differences,
+        "engine": explained.match.engine,
+    }
+
+
+def name_in(names: Mapping[str, str | None], lang: Lang) -> str | None:
+    """A name in the reader's language, else in the other."""
+    return names.get(lang) or names.get("en" if lang == "vi" else "vi")
+
+
+_SCRIPTS = (
+    ("ko", "\u1100", "\u11ff"), ("ko", "\uac00", "\ud7af"), ("ja", "\u3040", "\u30ff"), ("zh", "\u3400", "\u9fff"),
+    ("th", "\u0e00", "\u0e7f"), ("ru", "\u0400", "\u04ff"), ("ar", "\u0600", "\u06ff"), ("hi", "\u0900", "\u097f"),
+)  # fmt: skip
+
+
+def local_language(text: str | None, languages: Sequence[str] | None) -> str | None:
+    """The language of a name in its own script, so that it is drawn with the right forms and read aloud rightly.
+
+    Han characters are Japanese for a Japanese partner and Chinese otherwise; Latin script gives the country's
+    first language.
+    """
+    if not text:
+        return None
+    script = next((code for code, low, high in _SCRIPTS if any(low <= c <= high for c in text)), None)
+    spoken = [code.partition("-")[0] for code in languages or ()]
+    if script == "zh" and "ja" in spoken:
+        return "ja"
+    return script or (spoken[0] if spoken else None)
+
+
+def missing_facts(project: Mapping[str, Any]) -> list[str]:
+    """Facts an investor asks for first that no source of ours gives for a project; keys of the template's words."""
+    asked = ("value", "form", "area_ha", "description", "agency", "place", "announced_on", "green")
+    known = {**project, "value": project["value_usd_min"] or project["value_usd_max"] or project["value_min"]}
+    return [field for field in asked if known[field] is None]
+
+
+def weak_points(project: Mapping[str, Any], as_of: date) -> list[str]:
+    """What makes the record itself weak; keys of the template's words."""
+    on = project["source_on"]
+    found = []
+    if project["value_usd_estimated"]:
+        found.append("estimated")
+    if on is None:
+        found.append("undated")
+    elif (as_of - date.fromisoformat(on)).days > STALE_DAYS:
+        found.append("old")
+    if project["name_vi_status"] == "translated":
+        found.append("translated")
+    if project["boundary"] == "old":
+        found.append("boundary")
+    return found

@@ -1,0 +1,37 @@
+"""Representative missions, and the pairs for the countries that one covers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api import lists, schemas
+from api.answers import record
+from api.service import Service
+from matcher import records
+
+router = APIRouter(prefix="/v1/missions", tags=["missions"])
+MissionId = Annotated[str, Path(max_length=200, examples=["ae-embassy"])]
+
+
+@router.get("", response_model=schemas.MissionList, responses=lists.TABLE_FORMATS)
+async def list_missions(request: Request, params: Annotated[schemas.MissionListParams, Query()]) -> Response:
+    """Missions by id, with host and accredited countries."""
+    return await Service.of(request).run(lists.answer, request, "missions", params)
+
+
+@router.get("/{mission_id}", response_model=schemas.Mission)
+async def read_mission(
+    request: Request, mission_id: MissionId, _: Annotated[schemas.RecordParams, Query()]
+) -> Response:
+    """One mission with the countries it covers and the source of each."""
+    service = Service.of(request)
+    return await service.run(lambda: record(request, service.directory.get("missions", mission_id)))
+
+
+@router.get("/{mission_id}/matches", response_model=schemas.MatchList, responses=lists.TABLE_FORMATS)
+async def match_mission(
+    request: Request, mission_id: MissionId, params: Annotated[schemas.MatchParams, Query()]
+) -> Response:
+    """Pairs of open projects with partners of the host and accredited countries; `notes` names what is missing."""
+    return await Service.of(request).run(lists.matches, request, records.Query(mission_id=mission_id), params)

@@ -1,0 +1,17 @@
+"""Sectors that filters understand: the city's own list and ISIC Rev.4."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import lists, schemas
+from api.service import Service
+
+router = APIRouter(prefix="/v1/sectors", tags=["sectors"])
+
+
+@router.get("", response_model=schemas.SectorList, responses=lists.TABLE_FORMATS)
+async def list_sectors(request: Request, params: Annotated[schemas.SectorListParams, Query()]) -> Response:
+    """Sectors by code, with how many open projects and partners each holds."""
+    return await Service.of(request).run(lists.answer, request, "sectors", params)

@@ -1,0 +1,208 @@
+"""What the routes share: the matchmaker, the directory of records, and the bounded pool that works for them."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+import polars as pl
+from starlette.requests import Request
+
+from api.directory import Directory
+from matcher.errors import MatcherError, SourceError, StaleArtefactError
+from matcher.jobs import opening
+from matcher.records import Facts, Filters, Match, MatchList, Query
+from matcher.store import Store
+
+T = TypeVar("T")
+_log = logging.getLogger("api")
+
+WORKERS = os.cpu_count() or 1
+MAX_WAITING = 64
+"""Requests that may wait for a worker; at 0.1 s each the last one waits about 3 s on two cores. More are told to
+come back: a queue that only grows answers nobody."""
+
+
+class BusyError(MatcherError):
+    """More requests wait than this machine can serve soon."""
+
+
+class Tables(Protocol):
+    """The part of the store that is read here."""
+
+    def read(self, table: str) -> pl.DataFrame:
+        """Rows of a table of facts as they stand."""
+        ...
+
+    def revision(self) -> int:
+        """A number that grows with every accepted change."""
+        ...
+
+
+class Apart(Protocol):
+    """One reason's part in the first pair's score and in the second's."""
+
+    @property
+    def reason(self) -> str:
+        """Key of the reason."""
+        ...
+
+    @property
+    def first(self) -> float:
+        """Part in the score of the pair."""
+        ...
+
+    @property
+    def second(self) -> float:
+        """Part in the score of the next candidate."""
+        ...
+
+
+class Explained(Protocol):
+    """Why a pair got its score; `matcher.matching.catalogue.Explanation` is one."""
+
+    @property
+    def match(self) -> Match:
+        """The pair with its evidence."""
+        ...
+
+    @property
+    def following(self) -> Match | None:
+        """The next candidate."""
+        ...
+
+    @property
+    def contrast(self) -> Sequence[Apart]:
+        """What sets the two apart, largest difference first."""
+        ...
+
+    def to_json(self, lang: str = "en") -> dict[str, Any]:
+        """The explanation as JSON object."""
+        ...
+
+
+class Matchmaking(Protocol):
+    """The part of `matcher.jobs.matchmaker.Matchmaker` that is used here."""
+
+    @property
+    def store(self) -> Tables:
+        """The database."""
+        ...
+
+    @property
+    def as_of(self) -> date:
+        """The day that questions without one are answered for."""
+        ...
+
+    @property
+    def facts(self) -> Facts:
+        """The facts that matches are made of, as they stand."""
+        ...
+
+    def match(
+        self,
+        query: Query,
+        *,
+        n: int = 10,
+        filters: Filters = ...,
+        as_of: date | None = None,
+        cursor: str | None = None,
+    ) -> MatchList:
+        """Ranked matches."""
+        ...
+
+    def explain(self, project_id: str, partner_id: str) -> Explained:
+        """Evidence of one pair, and the contrast with the next candidate."""
+        ...
+
+    def engines(self) -> list[Mapping[str, Any]]:
+        """Manifests of the fitted engines, the one in use first."""
+        ...
+
+    def check(self) -> Mapping[str, str]:
+        """What was checked just now -> 'ok' or what is wrong: database, artefact, model."""
+        ...
+
+
+class Service:
+    """One per process.
+
+    Args:
+        make: opens the matchmaker; called again after a failure, so that a repaired installation is served
+            without a restart.
+    """
+
+    def __init__(self, make: Callable[[], Matchmaking]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._matchmaker: Matchmaking | None = None
+        self._directory: tuple[object, Directory] | None = None
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> "Service":
+        """The service of the application that a request came to."""
+        service = request.app.state.service
+        assert isinstance(service, cls)
+        return service
+
+    async def run(self, work: Callable[..., T], *args: object) -> T:
+        """The result of `work(*args)`, done by one of `WORKERS` threads while other requests go on.
+
+        Raises:
+            BusyError: too many requests wait already.
+        """
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(WORKERS)
+        if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
+            raise BusyError(f"{MAX_WAITING} requests wait already; come back in a few seconds.")
+        return await anyio.to_thread.run_sync(work, *args, limiter=self._limiter)
+
+    @property
+    def matchmaker(self) -> Matchmaking:
+        """The matchmaker, opened when first needed.
+
+        Raises:
+            SourceError: database, artefact or model is missing.
+        """
+        with self._lock:
+            if self._matchmaker is None:
+                self._matchmaker = self._make()
+            return self._matchmaker
+
+    @property
+    def directory(self) -> Directory:
+        """The records as they stand; made anew when the store or the day has changed.
+
+        They can be read while there is no engine; only matches need one.
+        """
+        matchmaker = self.matchmaker
+        try:
+            facts = matchmaker.facts
+        except (SourceError, StaleArtefactError):
+            facts = opening.facts(cast(Store, matchmaker.store), matchmaker.as_of)
+        key = (matchmaker.store.revision(), facts.as_of)
+        with self._lock:
+            if self._directory is None or self._directory[0] != key:
+                missions, accreditation = matchmaker.store.read("missions"), matchmaker.store.read("accreditation")
+                self._directory = (key, Directory(facts, missions=missions, accreditation=accreditation))
+            return self._directory[1]
+
+    def warm(self) -> None:
+        """Opens everything before the first request needs it; what is missing is told by `/readyz`."""
+        try:
+            _ = self.directory
+        except Exception as error:  # a background start must never end the program
+            _log.warning("not ready: %s", error)
+
+    def close(self) -> None:
+        """Lets the matchmaker close what it opened."""
+        with self._lock:
+            close = getattr(self._matchmaker, "close", None)
+            self._matchmaker = self._directory = None
+        if close is not None:
+            close()
