@@ -1,57 +1,33 @@
 """Fixtures that several suites share: one embedded server per session, one fresh database per test."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
+from databases import create_database, database_url, drop_database, reachable_folder
 
 from matcher.ingest import encoder_wheel
 from matcher.matching.embed import SentenceEncoder
 from matcher.store import Store
 from matcher.store.embedded import ROLE, EmbeddedServer
 
-ROOT = Path(__file__).resolve().parents[1]
 _number = count(1)
-
-
-def database_url(url: str, name: str) -> str:
-    """The same server and login, another database."""
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
-
-
-def create_database(admin_url: str, name: str, *, owner: str, template: str = "template1") -> None:
-    """A database exists on the server; copied from the template."""
-    with psycopg.connect(database_url(admin_url, "postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*map(sql.Identifier, (name, template, owner)))
-        )
-
-
-def drop_database(admin_url: str, name: str) -> None:
-    with psycopg.connect(database_url(admin_url, "postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[EmbeddedServer]:
     """One embedded server for the whole session; its database `migrated` has the tables and no row."""
-    # Not pytest's own temporary folder: its parents are closed, and root's server would move elsewhere.
-    folder = Path(tempfile.mkdtemp(prefix="matcher-test-"))
-    folder.chmod(0o755)
-    try:
-        with EmbeddedServer.start(folder / "data") as server:
-            create_database(server.admin_url, "migrated", owner=ROLE)
-            with Store.open(database_url(server.url, "migrated")) as store:
-                store.migrate()
-            yield server
-    finally:
-        shutil.rmtree(folder)
+    with reachable_folder() as folder, EmbeddedServer.start(folder / "data") as server:
+        # Only this server, which no test kills: making and dropping a database syncs the whole disk otherwise.
+        with psycopg.connect(server.admin_url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        create_database(server.admin_url, "migrated", owner=ROLE)
+        with Store.open(database_url(server.url, "migrated")) as store:
+            store.migrate()
+        yield server
 
 
 @pytest.fixture
@@ -73,7 +49,7 @@ def store(store_url: str) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def model() -> Path:
     """Directory of the offline encoder, built in the repository's data folder if it is missing."""
-    return encoder_wheel.build(ROOT / "data" / "models")
+    return encoder_wheel.build(Path(__file__).resolve().parents[1] / "data" / "models")
 
 
 @pytest.fixture(scope="session")

@@ -260,7 +260,9 @@ def _initialise(place: Place) -> None:
         secret.unlink(missing_ok=True)
     if result.returncode != 0:
         raise SourceError(f"PostgreSQL could not create its files in {fresh}: {result.stderr.strip()[-500:]}")
-    (fresh / "pg_hba.conf").write_text(_HBA, encoding="ascii")
+    # The folder is the server's user's: a link that he put there is not followed.
+    with os.fdopen(os.open(fresh / "pg_hba.conf", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "w") as file:
+        file.write(_HBA)
     fresh.rename(place.cluster)
 
 
@@ -296,19 +298,22 @@ def _running(place: Place) -> tuple[int, Path] | None:
 
 
 def _is_server(pid: int, place: Place) -> bool:
-    """The process is alive and is the server of this cluster."""
+    """The process is alive and is the server of this cluster, run by its OS user."""
     for child in _children:
         if child.pid == pid and child.poll() is not None:
             return False
     try:
         if Path("/proc/self").exists():
+            owner = Path(f"/proc/{pid}").stat().st_uid
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         else:
-            words = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]
-            command = subprocess.run(words, check=False, capture_output=True).stdout  # noqa: S603 - fixed words
-    except OSError:
+            words = ["/bin/ps", "-ww", "-o", "uid=,command=", "-p", str(pid)]
+            said = subprocess.run(words, check=False, capture_output=True).stdout  # noqa: S603 - fixed words
+            first, _, command = said.strip().partition(b" ")
+            owner = int(first)
+    except (OSError, ValueError):
         return False
-    return os.fsencode(place.cluster) in command
+    return owner == place.owner and os.fsencode(place.cluster) in command
 
 
 def _launch(place: Place) -> Path:
@@ -319,7 +324,7 @@ def _launch(place: Place) -> Path:
         log.replace(log.with_suffix(".log.old"))
     settings = {
         "listen_addresses": "", "unix_socket_directories": f'"{socket}"', "unix_socket_permissions": "0700",
-        "password_encryption": "scram-sha-256", "fsync": "on", "max_connections": "60", "timezone": "UTC",
+        "password_encryption": "scram-sha-256", "max_connections": "60", "timezone": "UTC",
         "log_timezone": "UTC", "cluster_name": "matcher",
     }  # fmt: skip
     words = [str(place.programs / "postgres"), "-D", str(place.cluster)]
@@ -408,5 +413,4 @@ def _halt(place: Place) -> None:
     for child in [c for c in _children if c.pid == pid]:
         child.wait(STOP_SECONDS)
         _children.remove(child)
-    if socket.parent != place.server:
-        shutil.rmtree(socket, ignore_errors=True)
+    places.forget_socket_dir(place, socket)

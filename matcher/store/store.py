@@ -284,8 +284,10 @@ class Store:
 
     # --- engines ------------------------------------------------------------------------------------------------
 
-    def register_engine(self, engine_id: str, *, path: str, manifest: Mapping[str, Any], actor: str) -> None:
-        """The fitted engine is on record with its folder and manifest.
+    def register_engine(
+        self, engine_id: str, manifest: Mapping[str, Any], *, actor: str, path: str | None = None
+    ) -> None:
+        """The fitted engine is on record with its manifest and its folder (default: named as the engine).
 
         Raises:
             ConflictError: an engine of that id is on record with another manifest.
@@ -293,10 +295,10 @@ class Store:
         with self._cursor() as cursor, cursor.connection.transaction():
             cursor.execute(
                 "INSERT INTO engine (engine_id, path, manifest) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                [engine_id, path, Jsonb(dict(manifest))],
+                [engine_id, path or engine_id, Jsonb(dict(manifest))],
             )
             if cursor.rowcount:
-                self._audit(cursor, "engine", actor=actor, details={"engine": engine_id, "path": path})
+                self._audit(cursor, "engine", actor=actor, details={"engine": engine_id, "path": path or engine_id})
                 return
             (known,) = _one(cursor.execute("SELECT manifest FROM engine WHERE engine_id = %s", [engine_id]))
             if known != json.loads(json.dumps(dict(manifest))):
