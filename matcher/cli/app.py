@@ -17,6 +17,7 @@ from matcher.cli.running import (
     console,
     print_json,
     progress,
+    revision,
     settings,
     today,
 )
@@ -122,7 +123,7 @@ def fit(
 
     site = settings().site()
     with progress() as tell, open_store(site) as store:
-        fitted = fitting.fit(site, store, as_of=_day(as_of), out=out, actor=actor(), progress=tell)
+        fitted = fitting.fit(site, store, as_of=_day(as_of), out=out, actor=actor(), revision=revision(), progress=tell)
     if shown is Format.JSON:
         print_json(fitted.to_json())
         return
@@ -187,10 +188,12 @@ def match(
     chosen = settings()
     filters = asking.filters(asking.pairs([*(filter_ or []), *(more or [])]))
     question = query(given[0], str(asked[given[0]]))
-    with Matchmaker(chosen.site()) as maker:
-        found = maker.match(question, n=n, filters=filters, as_of=_day(as_of))
-        language = (lang or Lang(chosen.lang)).value
-        save(found, title(maker, found, language), shown, language, out)
+    language = (lang or Lang(chosen.lang)).value
+    with progress() as tell, Matchmaker(chosen.site(), today=today, progress=tell) as maker:
+        found = maker.match(question, n=n, filters=filters, as_of=as_of and as_of.date())
+        name = maker.mission(mission)[f"name_{language}"] if mission else ""
+        asked_for = title(found, maker.catalogue(found.as_of).corpus.facts, language, mission=name)
+    save(found, asked_for, shown, language, out)
 
 
 @app.command()
@@ -207,12 +210,12 @@ def explain(
 
     chosen = settings()
     language = (lang or Lang(chosen.lang)).value
-    with Matchmaker(chosen.site()) as maker:
-        told = maker.explain(project, partner, as_of=_day(as_of))
+    with progress() as tell, Matchmaker(chosen.site(), today=today, progress=tell) as maker:
+        told = maker.explain(project, partner, as_of=as_of and as_of.date())
     if shown is Format.JSON:
         print_json(told.to_json(language))
     else:
-        console().print(explanation(told.match, told.contrast, told.next, language))
+        console().print(explanation(told, language))
 
 
 @app.command()
@@ -283,8 +286,8 @@ def demo(lang: Language = None) -> None:
     from matcher.jobs.matchmaker import Matchmaker
 
     chosen = settings()
-    with Matchmaker(chosen.site()) as maker:
-        show(maker, console(), (lang or Lang(chosen.lang)).value, today())
+    with progress() as tell, Matchmaker(chosen.site(), today=today, progress=tell) as maker:
+        show(maker, console(), (lang or Lang(chosen.lang)).value)
 
 
 def _day(as_of: datetime | None) -> date:

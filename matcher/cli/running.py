@@ -6,6 +6,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -27,6 +28,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and of how many (0 = not known)."""
 
 INTERRUPTED = 130
+SECONDS_BETWEEN_LINES = 15.0
 
 
 class Lang(StrEnum):
@@ -110,6 +112,20 @@ def today() -> date:
     return date.today()  # noqa: TID251, DTZ011 - this is the entry point that reads the clock
 
 
+def revision() -> str | None:
+    """The commit that this program was checked out at; None where it was not."""
+    import subprocess
+    from pathlib import Path
+
+    here = Path(__file__).resolve().parents[2]
+    words = ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=10)  # noqa: S603 - fixed words
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if (here / ".git").exists() else None
+
+
 def actor() -> str:
     """Under whose name changes are audited: the user of the operating system."""
     try:
@@ -130,15 +146,16 @@ def console(*, err: bool = False) -> Console:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A callback that shows progress on stderr: bars on a terminal, else one line per step."""
+    """A callback that shows progress on stderr: bars on a terminal, else a line per step and one now and then."""
     screen = console(err=True)
     if not screen.is_terminal:
-        seen: set[str] = set()
+        shown: dict[str, float] = {}
 
-        def line(what: str, _done: int, total: int) -> None:
-            if what not in seen:
-                seen.add(what)
-                typer.echo(f"{what} ({total})" if total > 1 else what, err=True)
+        def line(what: str, done: int, total: int) -> None:
+            now = time.monotonic()
+            if what not in shown or now - shown[what] >= SECONDS_BETWEEN_LINES:
+                typer.echo(f"{what} {done}/{total}" if total > 1 and done else what, err=True)
+                shown[what] = now
 
         yield line
         return

@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from matcher.jobs.sheets import name
+from matcher.matching.catalogue import Explanation
+from matcher.matching.labels import KIND_NAMES, REASON_NAMES
 from matcher.records import Evidence, Match, MatchList, Probability
 from matcher.text import day, number
 
@@ -24,7 +26,8 @@ WORDS = {
         "thin": "chưa đủ dữ liệu", "within": "trong {days} ngày", "score": "điểm", "feature": "Yếu tố",
         "contribution": "Đóng góp", "source": "Nguồn", "for": "Thuận lợi", "against": "Bất lợi",
         "missing": "Chưa biết", "ahead": "Vì sao đứng trên ứng viên kế tiếp: {name}",
-        "last": "Không có ứng viên kế tiếp để so sánh.", "derived": "suy ra từ nhiều bản ghi", "filters": "Bộ lọc",
+        "last": "Không có ứng viên kế tiếp để so sánh.", "derived": "suy ra từ nhiều bản ghi",
+        "this": "Đối tác này", "next": "Kế tiếp", "difference": "Chênh lệch",
         "of": "Hiện {shown} trong {candidates} ứng viên",
     },
     "en": {
@@ -34,22 +37,15 @@ WORDS = {
         "score": "score", "feature": "Factor", "contribution": "Contribution", "source": "Source",
         "for": "For", "against": "Against", "missing": "Not known", "ahead": "Why ahead of the next candidate: {name}",
         "last": "There is no next candidate to compare with.", "derived": "derived from several records",
-        "filters": "Filters", "of": "{shown} of {candidates} candidates shown",
+        "this": "This one", "next": "Next", "difference": "Difference",
+        "of": "{shown} of {candidates} candidates shown",
     },
-}  # fmt: skip
-KINDS = {
-    "company": ("công ty", "company"), "bank": ("ngân hàng", "bank"), "fund": ("quỹ đầu tư", "fund"),
-    "sovereign_fund": ("quỹ đầu tư quốc gia", "sovereign fund"), "government": ("chính phủ", "government"),
-    "locality": ("địa phương", "locality"), "dfi": ("tổ chức tài chính phát triển", "development finance"),
-    "intl_org": ("tổ chức quốc tế", "international organisation"), "university": ("trường đại học", "university"),
-    "chamber": ("hiệp hội, phòng thương mại", "chamber"), "person": ("cá nhân", "person"),
-    "unknown": ("chưa rõ loại", "kind unknown"),
 }  # fmt: skip
 
 
 def kind(code: str, lang: str) -> str:
     """A partner kind as readers of `lang` call it."""
-    vi, en = KINDS.get(code, (code, code))
+    vi, en = KIND_NAMES[code]
     return vi if lang == "vi" else en
 
 
@@ -134,9 +130,9 @@ def strongest(evidence: Iterable[Evidence]) -> list[Evidence]:
     return sorted(evidence, key=lambda e: (order.index(e.direction), -abs(e.contribution or 0.0)))
 
 
-def explanation(match: Match, contrast: Sequence[Evidence], following: Match | None, lang: str) -> RenderableType:
+def explanation(told: Explanation, lang: str) -> RenderableType:
     """One match with all its evidence as bars, and what sets it apart from the next candidate."""
-    words = WORDS[lang]
+    words, match = WORDS[lang], told.match
     chance = (
         percent(match.probability, lang)
         if match.probability
@@ -158,11 +154,32 @@ def explanation(match: Match, contrast: Sequence[Evidence], following: Match | N
         if chosen:
             parts += [Text(""), Text(words[direction], style=f"bold {MARKS[direction][1]}"), _evidence(chosen, lang)]
     parts.append(Text(""))
-    if following is None:
+    if told.following is None:
         parts.append(Text(words["last"], style="dim"))
     else:
-        parts += [Text(words["ahead"].format(name=following.partner_name), style="bold"), _evidence(contrast, lang)]
+        parts += [Text(words["ahead"].format(name=told.following.partner_name), style="bold"), _contrast(told, lang)]
     return Group(*parts)
+
+
+def _contrast(told: Explanation, lang: str) -> Table:
+    """Reason by reason, what this candidate and the next one got; the largest difference first."""
+    words = WORDS[lang]
+    largest = max((abs(d.first - d.second) for d in told.contrast), default=0.0) or 1.0
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column(words["feature"], overflow="fold")
+    for heading in (words["this"], words["next"], words["difference"]):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", width=9, no_wrap=True)
+    for one in told.contrast:
+        gap = one.first - one.second
+        bar = Text("█" * max(1, round(8 * abs(gap) / largest)), style=MARKS["for" if gap >= 0 else "against"][1])
+        numbers = (_signed(v, lang) for v in (one.first, one.second, gap))
+        table.add_row(Text(REASON_NAMES[one.reason][lang]), *numbers, bar)
+    return table
+
+
+def _signed(value: float, lang: str) -> str:
+    return f"{value:+.2f}".replace(".", "," if lang == "vi" else ".")
 
 
 def _evidence(pieces: Sequence[Evidence], lang: str) -> Table:
@@ -179,7 +196,7 @@ def _evidence(pieces: Sequence[Evidence], lang: str) -> Table:
         bar = Text("–", style="dim")
         if piece.contribution is not None:
             length = max(1, round(8 * abs(piece.contribution) / largest))
-            bar = Text.assemble(("█" * length, style), f" {piece.contribution:+.2f}".replace(".", _point(lang)))
+            bar = Text.assemble(("█" * length, style), f" {_signed(piece.contribution, lang)}")
         origin = piece.source or words["derived"]
         if piece.on:
             origin += f", {day(piece.on, lang)}"
@@ -191,10 +208,6 @@ def _evidence(pieces: Sequence[Evidence], lang: str) -> Table:
             bar,
         )
     return table
-
-
-def _point(lang: str) -> str:
-    return "," if lang == "vi" else "."
 
 
 def plain(headings: Sequence[str], lines: Iterable[Sequence[Any]]) -> Table:

@@ -58,12 +58,16 @@ def fit(
     as_of: date,
     actor: str,
     out: Path | None = None,
+    revision: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Fitted:
     """A new engine on what was public on `as_of`; it is put to use unless `out` names another folder.
 
     What a killed fit left half-written is cleared away first. Readers see the old engine until the new one
     is complete.
+
+    Args:
+        revision: of the program that fits, for the manifest.
 
     Raises:
         ConflictError: another fit into the same folder is running.
@@ -80,7 +84,9 @@ def fit(
         encoder = open_encoder(site, store)
         room = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
         try:
-            engine = Engine.fit(known, encoder, seed=site.seed, out=room / "engine", progress=progress)
+            engine = Engine.fit(
+                known, encoder, seed=site.seed, out=room / "engine", revision=revision, progress=progress
+            )
             identity = engine.manifest.engine
             target = _publish(room, room / "engine", folder / identity)
         finally:
@@ -90,7 +96,10 @@ def fit(
                 identity, path=str(target), manifest=engine.manifest.model_dump(mode="json"), actor=actor
             )
             _point(folder, identity)
-    return Fitted(engine=identity, as_of=as_of, path=target, in_use=out is None, metrics=dict(engine.manifest.metrics))
+    return Fitted(
+        engine=identity, as_of=as_of, path=target, in_use=out is None, metrics=engine.manifest.metrics,
+        counts=engine.manifest.counts, note=engine.manifest.ranker_note,
+    )  # fmt: skip
 
 
 def current(site: Site) -> Path:

@@ -1,0 +1,80 @@
+"""What a first visitor sees: partners of three priority projects, one mission's pairs, and where to look next."""
+
+import polars as pl
+import typer
+from rich.console import Console
+
+from matcher.cli.asked import title
+from matcher.cli.tables import match_list
+from matcher.jobs.matchmaker import Matchmaker
+from matcher.records import OPEN_STATUSES, Facts, Query
+
+PROJECTS = 3
+_FIRST = ("HCMC-034",)
+"""The city's best-known project in search of partners, the transhipment port at Can Gio, comes first if it is open."""
+
+_NEXT = {
+    "vi": """Xem tiếp:
+  matcher explain --project {project} --partner {partner}   vì sao, thuận và không thuận
+  matcher match --project {project} --n 50 --out partners.xlsx
+  matcher match --text "nhà máy xử lý nước thải" --filter country=JP,KR
+  matcher serve                                             trang web và API trên 127.0.0.1:8000""",
+    "en": """Where to look next:
+  matcher explain --project {project} --partner {partner}   why, for and against
+  matcher match --project {project} --n 50 --out partners.xlsx
+  matcher match --text "waste water treatment plant" --filter country=JP,KR
+  matcher serve                                             page and API on 127.0.0.1:8000""",
+}
+
+
+def show(maker: Matchmaker, screen: Console, lang: str) -> None:
+    """Prints the lists; the same facts print the same."""
+    facts = maker.facts
+    first = ("", "")
+    for project in priority(facts):
+        found = maker.match(Query(project_id=project), n=10)
+        screen.print(match_list(found, lang, title(found, facts, lang)))
+        screen.print()
+        if found.matches and not first[0]:
+            first = (project, found.matches[0].partner_id)
+    mission = chosen_mission(maker)
+    if mission is not None:
+        found = maker.match(Query(mission_id=mission), n=10)
+        name = str(maker.mission(mission)[f"name_{lang}"])
+        screen.print(match_list(found, lang, title(found, facts, lang, mission=name)))
+        screen.print()
+    typer.echo(_NEXT[lang].format(project=first[0], partner=first[1]))
+
+
+def priority(facts: Facts) -> list[str]:
+    """Three open projects of three sectors: the first of `_FIRST` that is open, then the largest of other sectors.
+
+    A sector counts as another one only if it shares no ISIC division with those before.
+    """
+    open_ = facts.projects.filter(pl.col("status").is_in(list(OPEN_STATUSES)) & pl.col("isic").is_not_null())
+    ranked = open_.with_columns(pl.col("project_id").is_in(list(_FIRST)).alias("#first")).sort(
+        "#first", "value_usd_max", "project_id", descending=[True, True, False], nulls_last=True
+    )
+    chosen: list[str] = []
+    sectors: set[str | None] = set()
+    divisions: set[str] = set()
+    for row in ranked.iter_rows(named=True):
+        own = {code[:2] for code in row["isic"]}
+        if row["sector"] in sectors or own & divisions:
+            continue
+        chosen.append(str(row["project_id"]))
+        sectors.add(row["sector"])
+        divisions |= own
+        if len(chosen) == PROJECTS:
+            break
+    return chosen
+
+
+def chosen_mission(maker: Matchmaker) -> str | None:
+    """The embassy in the country with most compiled partners; None where no mission is stored."""
+    partners = maker.facts.partners.group_by("country").len("partners")
+    posts = maker.store.read("missions").filter((pl.col("type") == "embassy") & (pl.col("country") != "VN"))
+    ranked = posts.join(partners, on="country", how="left").sort(
+        "partners", "mission_id", descending=[True, False], nulls_last=True
+    )
+    return None if ranked.is_empty() else str(ranked["mission_id"][0])
