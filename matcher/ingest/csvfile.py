@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from matcher.errors import InputError
@@ -59,7 +60,10 @@ def read_cells(path: Path, *, max_rows: int = MAX_ROWS) -> pl.DataFrame:
     _refuse_other_formats(file, head)
     _scan(path, max_rows)
     header = _header(file, head)
-    cells = pl.read_csv(path, infer_schema=False, quote_char='"', glob=False).fill_null("")
+    try:
+        cells = pl.read_csv(path, infer_schema=False, quote_char='"', glob=False).fill_null("")
+    except pl.exceptions.PolarsError as e:  # the scan lets no file through that is known to end here
+        refuse(file, f"the file cannot be read as CSV: {str(e).splitlines()[0]}")
     cells.columns = header
     return cells
 
@@ -67,6 +71,8 @@ def read_cells(path: Path, *, max_rows: int = MAX_ROWS) -> pl.DataFrame:
 def _refuse_other_formats(file: str, head: bytes) -> None:
     if head.startswith(b"PK\x03\x04"):
         refuse(file, f"this is a zip archive, perhaps an Excel workbook, not a CSV file; open it in Excel and {_SAVE}")
+    if b"\r" in head and b"\n" not in head:
+        refuse(file, f"lines end with CR alone, as in old Macintosh files; {_SAVE}", seen="CR", expected="LF or CRLF")
     for bom, name in _BOMS.items():
         if head.startswith(bom):
             refuse(file, f"the text is encoded in {name}; expected UTF-8; {_SAVE}", seen=name, expected="UTF-8")
@@ -109,8 +115,10 @@ def _scan(path: Path, max_rows: int) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     records = commas = open_quote = 0  # whole records so far; commas of the record at hand; 1 inside quotation marks
     expected: int | None = None
-    last = 10
+    last = 10  # the byte before the block
     with path.open("rb") as stream:
+        if stream.read(3) != codecs.BOM_UTF8:
+            stream.seek(0)
         while block := stream.read(_BLOCK):
             if (at := block.find(b"\0")) >= 0:
                 row = records + 1 + block.count(b"\n", 0, at)
@@ -127,6 +135,7 @@ def _scan(path: Path, max_rows: int) -> None:
             codes = np.frombuffer(block, dtype=np.uint8)
             inside = (np.cumsum(codes == 34, dtype=np.int64) + open_quote) & 1
             ends = np.flatnonzero((codes == 10) & (inside == 0))
+            _refuse_stray_quote(file, codes, inside, last, open_quote, records, ends)
             seen = np.cumsum((codes == 44) & (inside == 0), dtype=np.int64)
             per_record = np.diff(seen[ends], prepend=-commas)
             if ends.size:
@@ -152,6 +161,31 @@ def _scan(path: Path, max_rows: int) -> None:
         records += 1
         if records - 1 > max_rows:
             refuse(file, f"more than {max_rows:,} rows; split the file into parts of at most {max_rows:,} rows")
+
+
+def _refuse_stray_quote(
+    file: str,
+    codes: npt.NDArray[np.uint8],
+    inside: npt.NDArray[np.int64],
+    last: int,
+    open_quote: int,
+    records: int,
+    ends: npt.NDArray[np.int64],
+) -> None:
+    """Refuses a quotation mark that neither opens, nor closes, nor doubles: readers disagree on such a cell."""
+    before = np.concatenate(([np.uint8(last)], codes[:-1]))
+    was_inside = np.concatenate(([open_quote], inside[:-1]))
+    opens_amid = (codes == 34) & (was_inside == 0) & ~np.isin(before, (10, 34, 44))
+    closes_amid = (before == 34) & (was_inside == 0) & ~np.isin(codes, (10, 13, 34, 44))
+    found = np.flatnonzero(opens_amid | closes_amid)
+    if found.size:
+        row = records + 1 + int(np.searchsorted(ends, found[0]))
+        refuse(
+            file,
+            f'row {row} has a quotation mark (") inside a cell; put the whole cell in quotation marks and double '
+            'the mark within it (""), as spreadsheets do',
+            pointer=f"/{row}", seen='"', expected='""',
+        )  # fmt: skip
 
 
 def _refuse_ragged(file: str, row: int, cells: int, expected: int) -> NoReturn:

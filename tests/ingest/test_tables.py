@@ -174,6 +174,8 @@ def test_a_wrong_heading_is_explained(tmp_path: Path, header: str, says: str) ->
         ("p1,calling,VN\np2,calling,VN,x", "row 3 has 4 cells; the heading has 3"),
         ("p1,calling,VN\n\np2,calling,VN", "row 3 is blank"),
         ('p1,"calling,VN', "never closed"),
+        ('p1,calling,VN\np2,call"ing"s,VN', 'row 3 has a quotation mark (") inside a cell'),
+        ('p1,"calling"s,VN', 'row 2 has a quotation mark (") inside a cell'),
     ],
 )
 def test_a_ragged_row_is_named(tmp_path: Path, rows: str, says: str) -> None:
@@ -216,6 +218,7 @@ def test_an_encoding_error_far_into_the_file_names_its_row(tmp_path: Path) -> No
         (f"{HEAD}\n".encode(), "a heading but no row"),
         (f"{HEAD}\n{GOOD}\n".replace("12.5", "12\0").encode(), "row 2 holds a NUL byte"),
         (b"PK\x03\x04....", "Excel workbook"),
+        (f"{HEAD}\r{GOOD}\r".encode(), "end with CR alone"),
     ],
 )
 def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes, says: str) -> None:
