@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.answers import problem
+from api.answers import PROBLEM, problem
 from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors
 from api.schemas import MatchRequest, Problem
 from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
@@ -67,7 +67,7 @@ CRASH_CODE = Code(500, "crash", "Unforeseen error")
 RETRY_SECONDS = "5"
 
 _DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": title, "content": {"application/problem+json": {}}}
+    status: {"model": Problem, "description": title}
     for status, title in (
         (404, "No such record, or no such address"), (422, "Input not usable; `errors` names each field"),
         (503, "Database, engine or model missing, or too many requests"),
@@ -105,6 +105,8 @@ def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[st
         responses=_DOCUMENTED,
     )
     app.state.service = service
+    describe = app.openapi
+    app.openapi = lambda: _as_problems(describe())  # type: ignore[method-assign]  # FastAPI's own way to extend it
     for module in (projects, partners, missions, countries, sectors, engines, match, health, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
@@ -114,6 +116,17 @@ def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[st
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
     app.add_middleware(Gate, hosts=hosts, failed=_crashed)
     return app
+
+
+def _as_problems(described: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with errors under the media type that they are sent as."""
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+                if int(status) >= 400 and schema.get("$ref", "").endswith("/Problem"):
+                    answer["content"] = {PROBLEM: {"schema": schema}}
+    return described
 
 
 def _of_settings() -> Matchmaking:
@@ -191,7 +204,7 @@ def _field_error(request: Request, error: Mapping[str, Any]) -> dict[str, str]:
         allowed = _names_at(MatchRequest, path[:-1])
     if error["type"] == "extra_forbidden":
         name = str(path[-1])
-        near = process.extractOne(name, allowed)
+        near = process.extractOne(name.casefold(), allowed)
         hint = f"; did you mean {near[0]}?" if near and near[1] >= 60 else ""
         expected = f"one of {', '.join(allowed)}{hint}" if allowed else "no parameter"
         return {"pointer": _printable(pointer[:200]), "seen": _printable(name[:100]), "expected": expected}
