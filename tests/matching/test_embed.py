@@ -113,6 +113,28 @@ def test_a_text_of_100_000_characters_is_read_up_to_the_limit(encoder: SentenceE
     np.testing.assert_allclose(encoder.encode([endless]), encoder.encode([ten_pages]), atol=1e-6)
 
 
+def test_any_model_is_given_composed_text_with_prefix_and_within_its_limit(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Library:
+        max_seq_length = 4
+
+        def __init__(self) -> None:
+            self.given: list[str] = []
+
+        def get_embedding_dimension(self) -> int:
+            return 384
+
+        def encode(self, texts: list[str], **_options: object) -> np.ndarray:
+            self.given += texts
+            return np.zeros((len(texts), 384), dtype=np.float32)
+
+    library = Library()
+    monkeypatch.setattr(SentenceEncoder, "_open", lambda _self: library)
+    SentenceEncoder(model, prefix="p: ").encode([unicodedata.normalize("NFD", "Giờ\u200b  cảng"), "a" * 100_000])
+    assert sorted(library.given) == ["p: Giờ cảng", "p: " + "a" * 64]
+
+
 def test_half_a_surrogate_pair_is_read_as_unreadable_not_refused(encoder: SentenceEncoder) -> None:
     assert np.isfinite(encoder.encode(["port \ud83d operator"])).all()
 
