@@ -14,6 +14,8 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-
 
 def nfc(text: str) -> str:
     """Text in Unicode NFC, without zero-width or control characters, with single spaces and no margin."""
+    if text.isascii() and text.isprintable():  # the common case, without a look at every character
+        return _SPACE.sub(" ", text).strip()
     text = unicodedata.normalize("NFC", text).translate(_ZERO_WIDTH)
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
     return _SPACE.sub(" ", text).strip()
@@ -24,6 +26,8 @@ def fold(text: str) -> str:
 
     Hangul stays composed, so that one syllable is one character.
     """
+    if text.isascii():
+        return text.casefold()
     text = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
     text = "".join(c for c in text if not unicodedata.combining(c))
     return unicodedata.normalize("NFC", text)

@@ -1,6 +1,7 @@
 """Fixtures that several suites share: one embedded server per session, one fresh database per test."""
 
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 
@@ -9,10 +10,17 @@ import pytest
 from databases import create_database, database_url, drop_database, reachable_folder
 
 from matcher.ingest import encoder_wheel
+from matcher.jobs import OFFLINE_ENCODER, Site, fitting, setup
+from matcher.jobs.matchmaker import Matchmaker
+from matcher.jobs.opening import open_store
 from matcher.matching.embed import SentenceEncoder
 from matcher.store import Store
 from matcher.store.embedded import ROLE, EmbeddedServer
 
+AS_OF = date(2026, 11, 22)
+"""The day that tests of the whole product ask about."""
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
 _number = count(1)
 
 
@@ -56,3 +64,28 @@ def model() -> Path:
 def encoder(model: Path) -> SentenceEncoder:
     """The offline encoder, loaded once for all tests."""
     return SentenceEncoder(model)
+
+
+@pytest.fixture(scope="session")
+def site(model: Path) -> Iterator[Site]:
+    """The whole product as a user has it: reference data loaded, engine fitted. Tests only read from it."""
+    with reachable_folder() as folder:
+        data = folder / "site"
+        data.mkdir()
+        (data / "models").symlink_to(model.parent)
+        made = Site(
+            data_dir=data, reference_dir=_REPOSITORY / "data", database_url=None, encoder=OFFLINE_ENCODER, seed=7
+        )
+        # Held for the session, so that every test's client finds the server running.
+        with EmbeddedServer.start(data):
+            setup.init(made, actor="tests")
+            with open_store(made) as opened:
+                fitting.fit(made, opened, as_of=AS_OF, actor="tests")
+            yield made
+
+
+@pytest.fixture(scope="session")
+def matchmaker(site: Site) -> Iterator[Matchmaker]:
+    """The engine that the command line and the API serve, on the real data, asked about `AS_OF`."""
+    with Matchmaker(site, today=lambda: AS_OF) as made:
+        yield made

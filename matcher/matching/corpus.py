@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -94,7 +95,18 @@ class Corpus:
     def partner_texts(self, as_of: date) -> list[str]:
         """Profile texts of the partners with the deals known on a day, in identifier order."""
         deals = positive(self.facts.deals).filter(pl.col("counts_from") <= as_of)
-        return _partner_texts(self.facts, self.partners, deals)
+        texts = list(self._texts_without_deals)
+        active = self.partners.with_row_index("row").filter(
+            pl.col("partner_id").is_in(deals["partner_id"].unique().to_list())
+        )
+        told = _partner_texts(self.facts, active.drop("row"), deals)
+        for row, text in zip(active["row"].to_list(), told, strict=True):
+            texts[row] = text
+        return texts
+
+    @cached_property
+    def _texts_without_deals(self) -> list[str]:
+        return _partner_texts(self.facts, self.partners, self.facts.deals.clear())
 
     def partner_side(self, as_of: date, progress: Progress | None = None) -> PartnerSide:
         """The partners as known on a day."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matcher.matching.pairs import HALF_LIFE_YEARS, Block, Feature
+from matcher.matching.sides import FINANCE
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,37 +17,43 @@ NEIGHBOURS = 20
 """Number of similar past projects whose partners vote."""
 
 
+def _comparable(block: Block, own: Floats, theirs: Floats) -> npt.NDArray[np.bool_]:
+    """Pairs whose sectors say something: both known, and the partner no financier of other people's sectors."""
+    finance = [block.partners.sectors.divisions[d] for d in FINANCE if d in block.partners.sectors.divisions]
+    outside = not block.projects.divisions[block.project][finance].any()
+    return np.asarray(own.any() & theirs.any(axis=1) & ~(block.partners.financier[block.rows] & outside))
+
+
 def sector_division(block: Block) -> Floats:
     """The partner works in an ISIC division of the project.
 
-    Returns: largest product of the two sides' division weights, in [0, 1]; unknown when either has none.
+    Returns: largest product of the two sides' division weights, in [0, 1]; unknown when either has none, and for
+        a bank, fund or development financier outside finance: which sectors it finances is not recorded.
     """
     own = block.projects.divisions[block.project]
     theirs = block.partners.divisions[block.rows]
-    known = own.any() & theirs.any(axis=1)
-    return np.where(known, (theirs * own).max(axis=1, initial=0.0), np.nan)
+    return np.where(_comparable(block, own, theirs), (theirs * own).max(axis=1, initial=0.0), np.nan)
 
 
 def sector_section(block: Block) -> Floats:
     """The partner works in an ISIC section of the project: one step up the tree from `sector_division`.
 
-    Returns: largest product of the two sides' section weights, in [0, 1]; unknown when either has none.
+    Returns: largest product of the two sides' section weights, in [0, 1]; unknown as in `sector_division`.
     """
     own = block.projects.sections[block.project]
     theirs = block.partners.sections[block.rows]
-    known = own.any() & theirs.any(axis=1)
-    return np.where(known, (theirs * own).max(axis=1, initial=0.0), np.nan)
+    return np.where(_comparable(block, own, theirs), (theirs * own).max(axis=1, initial=0.0), np.nan)
 
 
 def sector_focus(block: Block) -> Floats:
     """How much of the partner's business lies in the project's divisions.
 
-    Returns: cosine of the two division vectors, in [0, 1]; unknown when either has none.
+    Returns: cosine of the two division vectors, in [0, 1]; unknown as in `sector_division`.
     """
     own = block.projects.divisions[block.project]
     theirs = block.partners.divisions[block.rows]
     norm = np.linalg.norm(theirs, axis=1) * np.linalg.norm(own)
-    return np.where(norm > 0, theirs @ own / np.where(norm > 0, norm, 1.0), np.nan)
+    return np.where(_comparable(block, own, theirs), theirs @ own / np.where(norm > 0, norm, 1.0), np.nan)
 
 
 def text_similarity(block: Block) -> Floats:
@@ -185,7 +192,8 @@ def host_presence(block: Block) -> Floats:
 def region_presence(block: Block) -> Floats:
     """The partner is known to operate in the host's neighbours (ASEAN, or the same subregion).
 
-    Returns: log(1 + number of such countries beside its home and the host), >= 0; unknown without a footprint.
+    Returns: log(1 + number of such countries beside its home and the host), > 0; unknown when none is known, for
+        nobody lists where a company is not.
     """
     countries = block.countries
     if block.host < 0:
@@ -197,18 +205,19 @@ def region_presence(block: Block) -> Floats:
     inside = block.partners.footprint[block.rows][:, near].sum(axis=1).astype(float)
     home = block.partners.home[block.rows]
     at_home = (home >= 0) & near[home] & block.partners.footprint[block.rows, home]
-    return np.where(block.partners.footprint_known[block.rows], np.log1p(inside - at_home), np.nan)
+    return np.where(inside - at_home > 0, np.log1p(inside - at_home), np.nan)
 
 
 def abroad(block: Block) -> Floats:
     """The partner is known to operate abroad at all.
 
-    Returns: log(1 + number of countries beside its home), >= 0; unknown without a footprint.
+    Returns: log(1 + number of countries beside its home), > 0; unknown when none is known.
     """
     own = block.partners.footprint[block.rows]
     home = block.partners.home[block.rows]
     at_home = (home >= 0) & own[np.arange(own.shape[0]), home]
-    return np.where(block.partners.footprint_known[block.rows], np.log1p(own.sum(axis=1) - at_home), np.nan)
+    elsewhere = own.sum(axis=1) - at_home
+    return np.where(elsewhere > 0, np.log1p(elsewhere), np.nan)
 
 
 def _km(lat1: Floats, lon1: Floats, lat2: float, lon2: float) -> Floats:
@@ -248,23 +257,17 @@ def home_region(block: Block) -> Floats:
 
 
 def home_trade_deal(block: Block) -> Floats:
-    """A free-trade agreement between the home country and Viet Nam is in force.
+    """A free-trade agreement between the home country and Viet Nam is known to be in force.
 
-    The list of agreements is complete to the end of 2025 (17 signed), so 0 does mean none.
-
-    Returns: 1.0 or 0.0; unknown for another host, without a home country, or where the date is not known.
+    Returns: 1.0 where it is; unknown otherwise, for the list of agreements may have gaps.
     """
     home = block.partners.home[block.rows]
     c = block.countries
-    if block.record["country"] != "VN" or not c.fta:
-        return np.full(home.size, np.nan)
-    as_of = block.history.as_of
-    value = np.zeros(len(c.codes))
-    for code, agreements in c.fta.items():
-        dates = [d for _, d in agreements]
-        in_force = any(d is not None and d <= as_of for d in dates)
-        value[c.column[code]] = 1.0 if in_force else np.nan if None in dates else 0.0
-    value[c.column["VN"]] = np.nan
+    value = np.full(len(c.codes) + 1, np.nan)
+    if block.record["country"] == "VN":
+        for code, agreements in c.fta.items():
+            if any(d is not None and d <= block.history.as_of for _, d in agreements):
+                value[c.column[code]] = 1.0
     return np.where(home >= 0, value[home], np.nan)
 
 
@@ -417,11 +420,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature(compute=host_presence, reason="host_experience", neutral=0.0, weight=0.4),
     Feature(compute=recency, reason="activity", neutral=0.25, weight=0.3),
     Feature(compute=momentum, reason="activity", neutral=0.3, weight=0.1),
-    Feature(compute=region_presence, reason="region", neutral=0.3, weight=0.3),
-    Feature(compute=abroad, reason="region", neutral=0.7, weight=0.1),
-    Feature(compute=home_near, reason="home", neutral=0.4, weight=0.4),
+    Feature(compute=region_presence, reason="region", neutral=0.0, weight=0.4),
+    Feature(compute=abroad, reason="region", neutral=0.0, weight=0.1),
+    Feature(compute=home_near, reason="home", neutral=0.4, weight=0.8),
     Feature(compute=home_region, reason="home", neutral=0.4, weight=0.2),
-    Feature(compute=home_trade_deal, reason="home", neutral=0.5, weight=0.2),
+    Feature(compute=home_trade_deal, reason="home", neutral=0.0, weight=0.1),
     Feature(compute=home_deals, reason="home", neutral=1.5, weight=0.2),
     Feature(compute=kind_fit, reason="kind", neutral=0.6, weight=2.5),
     Feature(compute=form_fit, reason="form", neutral=0.6, weight=0.6),

@@ -63,7 +63,10 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     "sector": {
         "for": {"vi": "Ngành nghề của đối tác khớp với dự án.", "en": "The partner works in the project's sector."},
         "against": {"vi": "Ngành nghề của đối tác khác với dự án.", "en": "The partner works in another sector."},
-        "missing": {"vi": "Chưa rõ ngành nghề của một bên.", "en": "The sector of one side is not known."},
+        "missing": {
+            "vi": "Chưa rõ đối tác có tham gia ngành của dự án hay không.",
+            "en": "Whether the partner takes part in the project's sector is not known.",
+        },
     },
     "text": {
         "for": {"vi": "Mô tả của hai bên gần nghĩa nhau.", "en": "The two descriptions are close in meaning."},

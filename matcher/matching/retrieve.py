@@ -1,6 +1,7 @@
 """Query, filters -> candidates: dense and lexical search, fused; exact under any filter."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import bm25s
@@ -52,12 +53,18 @@ class DenseIndex:
         return self.vectors @ np.asarray(query, dtype=np.float32)
 
 
+@lru_cache(maxsize=1 << 15)
+def _words(text: str) -> list[str]:
+    """Folded words of a profile; profiles hardly change from one day to the next."""
+    return list(tokens(text))
+
+
 class LexicalIndex:
     """BM25 over folded words, so that diacritics, case and width do not matter; CJK as bigrams."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._n = len(texts)
-        words = [list(tokens(t)) for t in texts]
+        words = [_words(t) for t in texts]
         self._empty = not any(words)
         if not self._empty:
             self._bm25 = bm25s.BM25()

@@ -32,6 +32,10 @@ SIZE_USD = {
 """Lower bound of each market-value class, US dollars. Source: the usual exchange convention."""
 
 
+FINANCE = ("64", "65", "66")
+FINANCIERS = ("bank", "fund", "sovereign_fund", "dfi", "intl_org")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sectors:
     """Column numbers of ISIC divisions and of their sections.
@@ -213,6 +217,13 @@ class PartnerSide:
     def kinds(self) -> list[str]:
         """Partner kind of each row."""
         return self.frame["kind"].to_list()
+
+    @cached_property
+    def financier(self) -> npt.NDArray[np.bool_]:
+        """Which partners lend or invest across sectors, so that their own trade, finance, is not their target."""
+        finance = [self.sectors.divisions[d] for d in FINANCE if d in self.sectors.divisions]
+        other = np.delete(self.divisions, finance, axis=1).any(axis=1)
+        return np.array([k in FINANCIERS for k in self.kinds], dtype=bool) & ~other
 
     @cached_property
     def tickets(self) -> Floats:
