@@ -126,3 +126,9 @@ def tracked() -> list[Path]:
         pytest.skip("not a git checkout")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.split("\0") if name]
+
+
+def test_every_dependency_has_its_reason_written_down() -> None:
+    table = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").split("Why each dependency", 1)[1]
+    named = set(re.findall(r"[a-z][a-z0-9-]+", " ".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE))))
+    assert {canonicalize_name(requirement.name) for requirement in needed()} <= named
