@@ -17,7 +17,7 @@ semiconductor wafer 半導体 工場 nhà máy điện gió ngoài khơi offshor
 ngân hàng quỹ đầu tư bất động sản khu công nghiệp 산업단지 steel chemicals textile dệt may thực phẩm hospital
 bệnh viện university đại học waste water xử lý nước thải Singapore Nhật Bản Hàn Quốc Deutschland France
 """
-TEXTS = 400
+TEXTS = 200
 
 
 def texts(n: int, rng: np.random.Generator) -> list[str]:
