@@ -16,24 +16,26 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from matcher.errors import InputError, NotFoundError
-from matcher.records import OPEN_STATUSES, PROVENANCE, TABLES, Facts
+from matcher.records import OPEN_STATUSES, PROJECT_STATUSES, PROVENANCE, TABLES, Facts
 from matcher.text import fold, nfc
 
 Values = tuple[str, ...]
-KINDS = ("projects", "partners", "missions", "sectors")
 NEARBY = 5
+PRESENT_STATUSES = tuple(s for s in PROJECT_STATUSES if s != "past")
+"""What the project list shows when no status is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """One page of a list.
 
-    total: records that pass search and filters. coverage: filter -> how many records of the whole list carry
-    the field, of how many.
+    total: records that pass search and filters. filters: those that were applied, defaults included.
+    coverage: filter -> how many records of the whole list carry the field, of how many.
     """
 
     items: tuple[dict[str, Any], ...]
     total: int
+    filters: Mapping[str, object]
     coverage: Mapping[str, Mapping[str, int]]
     next: str | None
 
@@ -192,6 +194,8 @@ class Directory:
     def page(self, kind: str, *, q: str | None, filters: Mapping[str, object], n: int, cursor: str | None) -> Page:
         """Records of a kind that pass search and filters, by id, after the cursor.
 
+        Past investments are listed among the projects only when their status is asked for.
+
         Args:
             filters: name -> values (tuple of str), amount or flag; None and empty mean no filter.
 
@@ -200,10 +204,15 @@ class Directory:
         """
         shelf = self.shelves[kind]
         asked = {k: v for k, v in filters.items() if v not in (None, ())}
+        listed = shelf.frame
+        if kind == "projects":
+            asked = {"status": PRESENT_STATUSES} | asked
+            if "past" not in cast(Values, asked["status"]):
+                listed = self.present_projects()
         conditions = self._conditions(kind, asked)
         if q is not None:
             conditions += [pl.col("_folded").str.contains(w, literal=True) for w in fold(nfc(q)).split()]
-        frame = shelf.frame.filter(conditions) if conditions else shelf.frame
+        frame = listed.filter(conditions) if conditions else listed
         total = frame.height
         digest = hashlib.sha256(orjson.dumps([kind, q, asked], option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
         if cursor is not None:
@@ -213,15 +222,10 @@ class Directory:
         return Page(
             items=tuple(shelf.to_item(r) for r in rows),
             total=total,
-            coverage=self.coverage(kind),
+            filters=asked,
+            coverage=_coverage(kind, listed),
             next=_cursor(digest, rows[-1]["id"]) if more else None,
         )
-
-    def coverage(self, kind: str) -> dict[str, dict[str, int]]:
-        """Filter -> {known, of}: how many records of the whole list carry the field that it reads."""
-        frame = self.shelves[kind].frame
-        known = {name: frame.select(_carried(frame, columns)).item() for name, columns in FILTER_COLUMNS[kind].items()}
-        return {name: {"known": int(k or 0), "of": frame.height} for name, k in known.items()}
 
     def _conditions(self, kind: str, asked: Mapping[str, object]) -> list[pl.Expr]:
         out = []
@@ -395,6 +399,12 @@ def _amount(name: str, value: float, columns: Values) -> pl.Expr:
     low, high = near, far  # a range with one known end reaches as far as that end says
     bounded = (pl.col(columns[0]).is_null() | (low <= value)) & (pl.col(columns[1]).is_null() | (high >= value))
     return bounded & pl.any_horizontal([pl.col(c).is_not_null() for c in columns])
+
+
+def _coverage(kind: str, listed: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Filter -> {known, of}: how many of the listed records carry the field that it reads."""
+    known = {name: listed.select(_carried(listed, columns)).item() for name, columns in FILTER_COLUMNS[kind].items()}
+    return {name: {"known": int(k or 0), "of": listed.height} for name, k in known.items()}
 
 
 def _carried(frame: pl.DataFrame, columns: Values) -> pl.Expr:

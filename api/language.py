@@ -6,13 +6,14 @@ from their `.po` files when the program starts, so nothing has to be compiled.
 
 import gettext
 import io
+import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import jinja2
 from babel.messages.mofile import write_mo
@@ -150,12 +151,24 @@ def percent(share: float, lang: Lang) -> str:
     return "< 1 %" if 0 < share < 0.01 else f"{number(share * 100, lang)} %"
 
 
+_REPOSITORY_FILE = re.compile(r"(?:github )?([\w.-]+/[\w.-]+)@([0-9a-f]{40})(?::(\S+))?(?: +(.*))?")
+
+
 def sources(text: str | None) -> list[tuple[str, str | None]]:
-    """The sources named in a cell, each with the address it opens (only http and https) or None."""
+    """The sources named in a cell, each with the address it opens (only http and https) or None.
+
+    `owner/repository@commit:path` opens that very version of the file on GitHub.
+    """
     found: list[tuple[str, str | None]] = []
     for part in (text or "").split(" ; "):
         clean = part.strip()
         if not clean:
+            continue
+        file = _REPOSITORY_FILE.fullmatch(clean)
+        if file is not None:
+            name, commit, path, note = file.groups()
+            address = f"https://github.com/{name}/" + (f"blob/{commit}/{quote(path)}" if path else f"tree/{commit}")
+            found.append((f"{name} {note or ''}".strip(), address))
             continue
         try:
             parts = urlsplit(clean)

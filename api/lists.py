@@ -20,9 +20,6 @@ from matcher.text import nfc
 TABLE_FORMATS: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA["csv"]: {}, MEDIA["xlsx"]: {}}, "description": "One page; the same rows in each format"}
 }
-PRESENT_STATUSES = tuple(s for s in PROJECT_STATUSES if s != "past")
-"""What the project list shows when no status is asked for."""
-
 _PAGING = frozenset(ListParams.model_fields)
 _MATCH_FILTERS = frozenset(Filters.__dataclass_fields__)
 
@@ -52,14 +49,12 @@ def answer(request: Request, kind: str, params: ListParams) -> Response:
     """One page of the records of a kind, in the format asked for."""
     directory = Service.of(request).directory
     asked = {k: split(v) if isinstance(v, list) else v for k, v in params.model_dump().items() if k not in _PAGING}
-    if kind == "projects" and not asked["status"]:
-        asked["status"] = PRESENT_STATUSES
     q = None if params.q is None else search_words(params.q)
     page = directory.page(kind, q=q, filters=asked, n=params.n, cursor=params.cursor)
     content = {
         kind: page.items,
         "total": page.total,
-        "filters": {"q": q} | {k: v for k, v in asked.items() if v not in (None, ())},
+        "filters": {"q": q, **page.filters},
         "coverage": page.coverage,
         "as_of": directory.as_of.isoformat(),
         "next": page.next,

@@ -51,8 +51,8 @@ class Row:
     partner_local: str | None
     partner_local_lang: str | None
     country: str | None
-    strongest_for: tuple[str, ...]
-    strongest_against: str | None
+    strongest_for: tuple[Bar, ...]
+    strongest_against: Bar | None
     unknown: tuple[str, ...]
     bars: tuple[Bar, ...]
     abstained: str | None
@@ -77,8 +77,8 @@ def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
         partner_local=local if local != match.partner_name else None,
         partner_local_lang=local_language(local, country.get("languages")),
         country=country.get(f"name_{lang}") or match.partner_country,
-        strongest_for=tuple(e.statement[lang] for e in of["for"][:2]),
-        strongest_against=of["against"][0].statement[lang] if of["against"] else None,
+        strongest_for=tuple(_bar(e, lang, largest) for e in of["for"][:2]),
+        strongest_against=_bar(of["against"][0], lang, largest) if of["against"] else None,
         unknown=tuple(dict.fromkeys(e.statement[lang] for e in of["missing"])),
         bars=tuple(_bar(e, lang, largest) for d in ("for", "against", "missing") for e in of[d]),
         abstained=None if match.abstained is None else match.abstained[lang],

@@ -1,5 +1,7 @@
 """A small world in memory with the matchmaker's face, so that API and page are tested without a database."""
 
+# ruff: noqa: E501 - a table of made-up rows reads best in one line each
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date

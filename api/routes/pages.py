@@ -74,7 +74,7 @@ async def projects_page(
         directory = service.directory
         asked = {
             "sector": lists.split([sector]) if sector else (),
-            "status": lists.split([status]) if status else lists.PRESENT_STATUSES,
+            "status": lists.split([status]) if status else (),
             "form": lists.split([form]) if form else (),
             "value_usd_min": value_usd_min,
         }

@@ -64,6 +64,12 @@ def test_missions_are_found_by_the_countries_they_cover(client: TestClient) -> N
     assert ids(client, "/v1/missions?q=pa-pua") == ["id-jakarta"]
 
 
+def test_missions_are_filtered_by_type_and_status(client: TestClient) -> None:
+    assert ids(client, "/v1/missions?status=open&type=embassy") == ["ae-embassy", "id-jakarta"]
+    assert ids(client, "/v1/missions?status=announced") == []
+    assert client.get("/v1/missions?status=announced").json()["coverage"]["status"] == {"known": 2, "of": 2}
+
+
 def test_past_investments_appear_only_when_asked_for(client: TestClient) -> None:
     assert "PAST-1" not in ids(client, "/v1/projects")
     assert ids(client, "/v1/projects?status=past") == ["PAST-1"]
@@ -169,7 +175,9 @@ def test_cursor_of_another_search_is_refused(client: TestClient) -> None:
     assert client.get(f"/v1/partners?n=1&cursor={cursor}").status_code == 422
 
 
-@pytest.mark.parametrize("path", ["/v1/projects", "/v1/projects/HCMC-001", "/v1/projects/HCMC-001/matches", "/v1/engines"])
+@pytest.mark.parametrize(
+    "path", ["/v1/projects", "/v1/projects/HCMC-001", "/v1/projects/HCMC-001/matches", "/v1/engines"]
+)
 def test_etag_saves_the_second_transfer_until_something_changes(
     client: TestClient, world: FakeMatchmaker, path: str
 ) -> None:
@@ -204,7 +212,9 @@ def test_csv_holds_the_rows_of_the_json_and_no_formula(client: TestClient) -> No
     assert by_id["Px"]["country"] == ""
 
 
-@pytest.mark.parametrize("path", ["/v1/partners", "/v1/projects", "/v1/missions", "/v1/sectors", "/v1/partners/Pkr/matches"])
+@pytest.mark.parametrize(
+    "path", ["/v1/partners", "/v1/projects", "/v1/missions", "/v1/sectors", "/v1/partners/Pkr/matches"]
+)
 def test_xlsx_opens_and_runs_nothing(client: TestClient, path: str) -> None:
     answer = client.get(path, headers={"accept": XLSX})
     assert answer.headers["content-type"] == XLSX

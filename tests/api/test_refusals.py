@@ -87,8 +87,10 @@ def test_unusable_parameter_names_what_is_expected(client: TestClient, path: str
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/interactions", "/v1/shortlists", "/v1/assignments", "/v1/judgments", "/v1/outcomes", "/v1/audit", "/v1/imports",
-     "/v1/session", "/v1/activities", "/v1/commitments", "/v1/relations", "/v1/allocation", "/v1/forecast", "/v1/digest",
+    ["/v1/interactions", "/v1/shortlists", "/v1/assignments", "/v1/judgments", "/v1/outcomes", "/v1/audit",
+     "/v1/imports",
+     "/v1/session", "/v1/activities", "/v1/commitments", "/v1/relations", "/v1/allocation", "/v1/forecast",
+     "/v1/digest",
      "/v1/evaluation/runs", "/v1/projects/HCMC-001/brief", "/metrics", "/docs", "/redoc", "/v1/projects/", "/v1"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -96,7 +98,9 @@ def test_what_comes_later_is_not_there(client: TestClient, method: str, path: st
     problem(client.request(method, path), 404, "no-such-address")
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/projects"), ("PATCH", "/v1/projects/HCMC-001"), ("GET", "/v1/match")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/projects"), ("PATCH", "/v1/projects/HCMC-001"), ("GET", "/v1/match")]
+)
 def test_wrong_method_names_the_right_one(client: TestClient, method: str, path: str) -> None:
     answer = client.request(method, path)
     problem(answer, 405, "method")
@@ -117,7 +121,9 @@ def test_half_a_surrogate_pair_is_refused_and_told_in_plain_json(client: TestCli
     problem(client.post("/v1/match", content=b'{"text": "a", "x\\udfff": 1}', headers=JSON), 422, "input")
 
 
-@pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=utf-16"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=utf-16"]
+)
 def test_other_content_types_are_refused(client: TestClient, media: str) -> None:
     answer = client.post("/v1/match", content=b'{"text": "a"}', headers={"content-type": media})
     problem(answer, 415, "content-type")
@@ -130,7 +136,9 @@ def test_large_body_is_refused_with_and_without_a_declared_length(client: TestCl
     problem(client.post("/v1/match", content=chunks, headers=JSON), 413, "too-large")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "localhost:x", "", "["])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "localhost:x", "", "["]
+)
 def test_other_hosts_are_refused(client: TestClient, host: str) -> None:
     problem(client.get("/healthz", headers={"host": host}), 400, "host")
 
@@ -141,7 +149,9 @@ def test_loopback_names_are_answered(client: TestClient, host: str) -> None:
     assert host_name(host) in LOOPBACK
 
 
-@pytest.mark.parametrize("path", ["/v1/projects", "/v1/nothing", "/healthz", "/static/style.css", "/", "/v1/projects?x=1"])
+@pytest.mark.parametrize(
+    "path", ["/v1/projects", "/v1/nothing", "/healthz", "/static/style.css", "/", "/v1/projects?x=1"]
+)
 def test_every_answer_carries_the_security_headers_and_an_id(client: TestClient, path: str) -> None:
     answer = client.get(path)
     for name, value in HEADERS.items():
@@ -174,7 +184,9 @@ def test_every_error_class_has_its_code() -> None:
     }  # fmt: skip
 
 
-def test_missing_engine_is_503_with_the_way_out_and_records_stay_readable(world: FakeMatchmaker, client: TestClient) -> None:
+def test_missing_engine_is_503_with_the_way_out_and_records_stay_readable(
+    world: FakeMatchmaker, client: TestClient
+) -> None:
     def no_engine(*_: object, **__: object) -> None:
         raise errors.SourceError("No engine has been fitted; run `matcher fit`.")
 

@@ -1,0 +1,145 @@
+"""What an official does with the page, in a real browser: find, open, filter, switch language, print, by keyboard."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/",
+    "/projects/HCMC-001",
+    "/projects/HCMC-001/partners/Pjp",
+    "/partners/P288437fb",
+    "/missions",
+    "/missions/id-jakarta",
+)
+
+
+@pytest.fixture(params=[1280, 390], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A page without scripts, at the width of a desk and of a phone; complaints of the browser fail the test."""
+    context = browser.new_context(java_script_enabled=False, viewport={"width": request.param, "height": 800})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("requestfailed", lambda failed: complaints.append(f"{failed.url} failed"))
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def test_from_the_list_to_full_evidence(page: Page, served: str) -> None:
+    page.goto(served)
+    page.get_by_label("Tìm theo tên").fill("can gio")
+    page.get_by_role("button", name="Lọc").click()
+    page.get_by_role("link", name="Cảng trung chuyển quốc tế Cần Giờ").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cảng trung chuyển quốc tế Cần Giờ")
+    expect(page.get_by_text("Vốn bằng USD là ước tính")).to_be_visible()
+    first = page.locator("details").first
+    expect(first.get_by_text("Không rõ quy mô vốn")).to_be_hidden()
+    first.locator("summary").click()
+    expect(first.get_by_text("Không rõ quy mô vốn")).to_be_visible()
+    expect(first.get_by_text("100–900 M USD").first).to_be_visible()
+    page.get_by_role("link", name="Vì sao xếp trên đối tác kế tiếp").first.click()
+    expect(page.get_by_role("heading", name="So với đối tác kế tiếp")).to_be_visible()
+
+
+def test_filtering_partners_stays_on_the_project(page: Page, served: str) -> None:
+    page.goto(f"{served}/projects/HCMC-001")
+    page.get_by_label("Quốc gia").select_option("KR")
+    page.get_by_role("button", name="Lọc").click()
+    expect(page.get_by_text("한국항만")).to_be_visible()
+    expect(page.get_by_role("link", name="DP World")).to_have_count(0)
+
+
+def test_english_is_one_click_away_and_stays(page: Page, served: str) -> None:
+    page.goto(f"{served}/projects/HCMC-001")
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Can Gio transshipment port")
+    page.get_by_role("link", name="Missions").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Vietnamese missions abroad")
+
+
+def test_table_stays_a_table_for_a_screen_reader(page: Page, served: str) -> None:
+    page.goto(f"{served}/projects/HCMC-001")
+    table = page.get_by_role("table", name="Danh sách xếp hạng")
+    expect(table.get_by_role("columnheader", name="Khả năng")).to_have_count(1)
+    assert table.get_by_role("row").count() > 5
+
+
+def test_mission_says_what_is_missing(page: Page, served: str) -> None:
+    page.goto(f"{served}/missions")
+    page.get_by_role("link", name="Đại sứ quán Việt Nam tại Nhật Bản").click()
+    expect(page.get_by_text("Chưa có hồ sơ đối tác của PG")).to_be_visible()
+
+
+def test_keyboard_reaches_content_and_opens_evidence(page: Page, served: str) -> None:
+    page.goto(f"{served}/projects/HCMC-001")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Đến nội dung")).to_be_focused()
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("details").first.get_by_text("Không rõ quy mô vốn")).to_be_visible()
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_nothing_scrolls_sideways_and_nothing_comes_from_elsewhere(
+    browser: Browser, served: str, path: str, lang: str, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800})  # scripts on, for measuring only
+    opened = context.new_page()
+    hosts: set[str] = set()
+    opened.on("request", lambda request: hosts.add(re.sub(r"(//[^/]+).*", r"\1", request.url)))
+    opened.goto(f"{served}{path}?lang={lang}")
+    for summary in opened.locator("summary").all()[:2]:
+        summary.click()
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert hosts == {served}
+    context.close()
+
+
+def _contrast(first: str, second: str) -> float:
+    """Contrast ratio of two `rgb(r, g, b)` colours. Source: WCAG 2.2, 1.4.3."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(n) / 255 for n in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_has_contrast_enough(browser: Browser, served: str) -> None:
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.goto(f"{served}/projects/HCMC-001")
+    pairs = opened.evaluate(
+        """() => {
+          const shown = e => { while (e) { const c = getComputedStyle(e).backgroundColor;
+            if (c !== 'rgba(0, 0, 0, 0)') return c; e = e.parentElement; } return 'rgb(255, 255, 255)'; };
+          return [...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some(n => n.nodeType === 3
+            && n.textContent.trim())).map(e => [getComputedStyle(e).color, shown(e), e.className]);
+        }"""
+    )
+    assert len(pairs) > 100
+    assert [p for p in pairs if _contrast(p[0], p[1]) < 4.5] == []
+    context.close()
+
+
+def test_printing_keeps_title_sources_and_day_and_drops_controls(browser: Browser, served: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    opened = context.new_page()
+    opened.goto(f"{served}/projects/HCMC-001")
+    opened.emulate_media(media="print")
+    expect(opened.get_by_role("heading", level=1)).to_be_visible()
+    expect(opened.locator(".filters")).to_be_hidden()
+    expect(opened.get_by_text("dữ liệu tính đến 01/11/2026")).to_be_visible()
+    expect(opened.get_by_text("Nguồn", exact=True).first).to_be_visible()
+    assert opened.pdf().startswith(b"%PDF")
+    context.close()
