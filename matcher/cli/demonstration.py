@@ -12,6 +12,8 @@ from matcher.records import OPEN_STATUSES, Facts, Query
 PROJECTS = 3
 _FIRST = ("HCMC-034",)
 """The city's best-known project in search of partners, the transhipment port at Can Gio, comes first if it is open."""
+_MISSION = "jp-tokyo-embassy"
+"""The post whose pairs are shown, if it is stored: Japan has many compiled partners."""
 
 _NEXT = {
     "vi": """Xem tiếp:
@@ -71,10 +73,14 @@ def priority(facts: Facts) -> list[str]:
 
 
 def chosen_mission(maker: Matchmaker) -> str | None:
-    """The embassy in the country with most compiled partners; None where no mission is stored."""
+    """`_MISSION`, else the embassy in the country with most compiled partners; None where no mission is stored."""
     partners = maker.facts.partners.group_by("country").len("partners")
-    posts = maker.store.read("missions").filter((pl.col("type") == "embassy") & (pl.col("country") != "VN"))
-    ranked = posts.join(partners, on="country", how="left").sort(
-        "partners", "mission_id", descending=[True, False], nulls_last=True
+    missions = maker.store.read("missions")
+    if _MISSION in missions["mission_id"]:
+        return _MISSION
+    ranked = (
+        missions.filter(pl.col("type") == "embassy")
+        .join(partners, on="country", how="left")
+        .sort("partners", "mission_id", descending=[True, False], nulls_last=True)
     )
     return None if ranked.is_empty() else str(ranked["mission_id"][0])

@@ -1,7 +1,9 @@
 """Matches, explanations and lists as tables for the terminal, in Vietnamese or English, 80 to 120 columns wide."""
 
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -53,10 +55,15 @@ def match_list(found: MatchList, lang: str, asked: str) -> RenderableType:
     """A match list: what was asked of how many as of when, one block per match, and the notes."""
     words = WORDS[lang]
     parts: list[RenderableType] = [Text(asked, style="bold")]
+    abstained = {m.abstained[lang] for m in found.matches if m.abstained}
+    # Said once below the table where it is the same for all.
+    alike = len(abstained) == 1 and all(m.probability is None for m in found.matches)
     if found.matches:
-        parts.append(_matches(found, lang))
+        parts.append(_matches(found, lang, probability=not alike))
     else:
         parts.append(Padding(Text(words["none"]), (1, 0)))
+    if alike:
+        parts.append(Text(f"{words['probability']}: – {abstained.pop()}", style="dim"))
     shown = words["of"].format(
         shown=number(len(found.matches), lang), candidates=number(found.candidates, lang)
     )  # the reader must see of how many
@@ -67,7 +74,7 @@ def match_list(found: MatchList, lang: str, asked: str) -> RenderableType:
     return Group(*parts)
 
 
-def _matches(found: MatchList, lang: str) -> Table:
+def _matches(found: MatchList, lang: str, *, probability: bool) -> Table:
     words = WORDS[lang]
     one_project = len({m.project_id for m in found.matches}) == 1 and found.query.partner_id is None
     one_partner = found.query.partner_id is not None
@@ -77,7 +84,8 @@ def _matches(found: MatchList, lang: str) -> Table:
         table.add_column(words["partner"], ratio=4, overflow="fold")
     if one_partner or not one_project:
         table.add_column(words["project"], ratio=4, overflow="fold")
-    table.add_column(words["probability"], width=15, overflow="fold")
+    if probability:
+        table.add_column(words["probability"], width=15, overflow="fold")
     table.add_column(words["why"], ratio=6, overflow="fold")
     for match in found.matches:
         cells: list[RenderableType] = [Text(str(match.rank))]
@@ -85,7 +93,9 @@ def _matches(found: MatchList, lang: str) -> Table:
             cells.append(_partner(match, lang))
         if one_partner or not one_project:
             cells.append(_two_lines(name(match, lang), match.project_id))
-        table.add_row(*cells, _chance(match, lang), _why(match.evidence, lang))
+        if probability:
+            cells.append(_chance(match, lang))
+        table.add_row(*cells, _why(match.evidence, lang))
     return table
 
 
@@ -120,14 +130,24 @@ def _why(evidence: Iterable[Evidence], lang: str) -> Text:
         if left[piece.direction] > 0:
             left[piece.direction] -= 1
             mark, style = MARKS[piece.direction]
-            lines.append(Text.assemble((f"{mark} ", style), piece.statement[lang]))
+            value = "" if piece.direction == "missing" else f" {_short(piece.partner_value[lang])}"
+            lines.append(Text.assemble((f"{mark} ", style), piece.statement[lang], (value, "dim")))
     return Text("\n").join(lines)
 
 
 def strongest(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Evidence for, then against, then missing; the larger contribution first within each."""
+    """Evidence for, then against, then missing; the larger contribution first, sums of what is missing last."""
     order = list(MARKS)
-    return sorted(evidence, key=lambda e: (order.index(e.direction), -abs(e.contribution or 0.0)))
+
+    def place(e: Evidence) -> tuple[int, float]:
+        size = abs(e.contribution or 0.0)
+        return order.index(e.direction), size if e.direction == "missing" else -size
+
+    return sorted(evidence, key=place)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 60 else value[:59].rstrip() + "…"
 
 
 def explanation(told: Explanation, lang: str) -> RenderableType:
@@ -149,16 +169,29 @@ def explanation(told: Explanation, lang: str) -> RenderableType:
         ),
     ]
     pieces = strongest(match.evidence)
+    largest = max((abs(e.contribution or 0.0) for e in pieces), default=0.0) or 1.0
     for direction in MARKS:
         chosen = [e for e in pieces if e.direction == direction]
         if chosen:
-            parts += [Text(""), Text(words[direction], style=f"bold {MARKS[direction][1]}"), _evidence(chosen, lang)]
+            parts += [
+                Text(""),
+                Text(words[direction], style=f"bold {MARKS[direction][1]}"),
+                _evidence(chosen, lang, largest),
+            ]
     parts.append(Text(""))
     if told.following is None:
         parts.append(Text(words["last"], style="dim"))
     else:
         parts += [Text(words["ahead"].format(name=told.following.partner_name), style="bold"), _contrast(told, lang)]
     return Group(*parts)
+
+
+def _origin(piece: Evidence, lang: str) -> Text:
+    """Where the values come from: the publisher's host, which a terminal opens, and the day."""
+    source = piece.source or WORDS[lang]["derived"]
+    host = urlsplit(source).hostname if source.startswith(("http://", "https://")) else None
+    shown = Text(host or source, style=f"dim link {source}" if host else "dim")
+    return shown if piece.on is None else Text.assemble(shown, (f", {day(piece.on, lang)}", "dim"))
 
 
 def _contrast(told: Explanation, lang: str) -> Table:
@@ -172,6 +205,8 @@ def _contrast(told: Explanation, lang: str) -> Table:
     table.add_column("", width=9, no_wrap=True)
     for one in told.contrast:
         gap = one.first - one.second
+        if abs(gap) < 0.005:  # would read as a difference of nothing
+            continue
         bar = Text("█" * max(1, round(8 * abs(gap) / largest)), style=MARKS["for" if gap >= 0 else "against"][1])
         numbers = (_signed(v, lang) for v in (one.first, one.second, gap))
         table.add_row(Text(REASON_NAMES[one.reason][lang]), *numbers, bar)
@@ -182,9 +217,8 @@ def _signed(value: float, lang: str) -> str:
     return f"{value:+.2f}".replace(".", "," if lang == "vi" else ".")
 
 
-def _evidence(pieces: Sequence[Evidence], lang: str) -> Table:
+def _evidence(pieces: Sequence[Evidence], lang: str, largest: float) -> Table:
     words = WORDS[lang]
-    largest = max((abs(e.contribution or 0.0) for e in pieces), default=0.0) or 1.0
     table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("", width=1)
     table.add_column(words["why"], ratio=5, overflow="fold")
@@ -197,12 +231,9 @@ def _evidence(pieces: Sequence[Evidence], lang: str) -> Table:
         if piece.contribution is not None:
             length = max(1, round(8 * abs(piece.contribution) / largest))
             bar = Text.assemble(("█" * length, style), f" {_signed(piece.contribution, lang)}")
-        origin = piece.source or words["derived"]
-        if piece.on:
-            origin += f", {day(piece.on, lang)}"
         table.add_row(
             Text(mark, style=style),
-            Text.assemble(piece.statement[lang], "\n", (origin, "dim")),
+            Text.assemble(piece.statement[lang], "\n", _origin(piece, lang)),
             Text(piece.project_value[lang]),
             Text(piece.partner_value[lang]),
             bar,
@@ -222,7 +253,6 @@ def plain(headings: Sequence[str], lines: Iterable[Sequence[Any]]) -> Table:
 
 def as_text(value: RenderableType, width: int = 100) -> str:
     """A table as plain text without colours, for a file."""
-    screen = Console(width=width, color_system=None, force_terminal=False, highlight=False, record=True, quiet=True)
-    with screen.capture() as capture:
-        screen.print(value)
-    return capture.get()
+    out = StringIO()
+    Console(file=out, width=width, color_system=None, force_terminal=False, highlight=False).print(value)
+    return out.getvalue()

@@ -103,7 +103,7 @@ def rename(columns: Sequence[str], mapping: Mapping[str, str], kind: str, file: 
         raise InputError(f"{file}: the columns {sources} all go to {twice[0]}; map one of them elsewhere.")
     free = [f for f in fields if f not in read.values()]
     for column in columns:
-        near = process.extractOne(column, free, scorer=fuzz.ratio, score_cutoff=80) if column not in read else None
+        near = process.extractOne(column, free, scorer=fuzz.ratio, score_cutoff=75) if column not in read else None
         if near:
             raise InputError(
                 f'{file} has a column "{column}" that is not a field of {kind}. Did you mean {near[0]}? '

@@ -187,7 +187,7 @@ def _read(
         with _under_our_names(path, [names.get(c) or unread[c] for c in header]) as file:
             frame = tables.read_csv(file, columns, table=kind, required=required, known=known)
     except InputError as error:
-        raise _in_their_words(error, {f: c for c, f in names.items()}, store) from error
+        raise _in_their_words(error, {f: c for c, f in names.items()}, TABLES[kind].refs, store) from error
     return frame.drop(unread.values())
 
 
@@ -217,15 +217,15 @@ def _heading_lines(file: BinaryIO) -> str:
     return lines.decode("utf-8-sig")
 
 
-def _in_their_words(error: InputError, columns: Mapping[str, str], store: Store) -> InputError:
+def _in_their_words(error: InputError, columns: Mapping[str, str], refs: Mapping[str, str], store: Store) -> InputError:
     """The reader's refusal with the file's own column names, and with names that resemble an unknown identifier."""
     text = str(error)
     for field, column in columns.items():
         text = text.replace(f'column "{field}"', f'column "{column}"')
     hints: dict[str, str] = {}
     for one in error.errors:
-        table = "countries" if "alpha-2" in one["expected"] else one["expected"]
-        if table in _NAMES and one["seen"] not in hints and len(hints) < HINTS:
+        table = refs.get(one["pointer"].rpartition("/")[2], "")
+        if table in _NAMES and one["seen"] and one["seen"] not in hints and len(hints) < HINTS:
             near = resembling(store.read(table), table, one["seen"])
             if near:
                 hints[one["seen"]] = f'"{one["seen"]}" may be: {"; ".join(near)}'
@@ -251,6 +251,9 @@ def _check(frame: pl.DataFrame, kind: str, file: str) -> None:
         InputError: names file, row and column.
     """
     wrong = tables.validate({kind: frame})
+    if kind == "projects":
+        bare = frame.with_row_index("row", offset=2).filter(pl.all_horizontal(pl.col("name_vi", "name_en").is_null()))
+        wrong += [f'{kind}, row {row}, column "name": a project needs a name' for row in bare["row"].head(HINTS)]
     if wrong:
         raise InputError("\n".join(file + line.removeprefix(kind) for line in wrong))
 
