@@ -15,6 +15,7 @@ from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
 from matcher.records import PARTNER_KINDS, Filters, MatchList
 from matcher.records import Query as Question
+from matcher.text import fold
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,9 +49,11 @@ def error(
 ) -> HTMLResponse:
     """An error as a page: what was seen, what is expected, the way out."""
     lang: Lang = "en" if request.query_params.get("lang") == "en" else DEFAULT
+    kind, *rest = request.url.path.strip("/").split("/")
+    nearby = [(name.partition(" (")[0], name) for name in more.get("nearby") or []]
     page = render(
         request, "error.html", lang, status,
-        detail=detail, code=status, nearby=more.get("nearby") or [], errors=more.get("errors") or [],
+        detail=detail, code=status, kind=kind if len(rest) == 1 else None, nearby=nearby,
     )  # fmt: skip
     page.headers.update(headers)
     return page
@@ -107,13 +110,15 @@ def _project_options(directory: Directory, lang: Lang) -> dict[str, list[tuple[s
         match field:
             case "sector":
                 named = [(v, directory.sector_name(v, lang), n) for v, n in counted]
-                found[field] = sorted(named, key=lambda o: o[1])
+                found[field] = sorted(named, key=lambda o: fold(o[1]))
             case "status":
                 order = {s: i for i, s in enumerate(STATUS_ORDER)}
                 named = [(v, str(env.filters["status"](v)), n) for v, n in counted]
                 found[field] = sorted(named, key=lambda o: (order.get(o[0], 99), o[0]))
             case _:
-                found[field] = sorted(((v, str(env.filters["form"](v)), n) for v, n in counted), key=lambda o: o[1])
+                found[field] = sorted(
+                    ((v, str(env.filters["form"](v)), n) for v, n in counted), key=lambda o: fold(o[1])
+                )
     return found
 
 
@@ -184,7 +189,7 @@ def _partner_options(directory: Directory, lang: Lang) -> dict[str, list[tuple[s
     countries = [(c, directory.country_name(c, lang), n) for c, n in count["country"].items()]
     kinds = [(k, str(env.filters["kind"](k)), count["kind"].get(k, 0)) for k in PARTNER_KINDS if k in count["kind"]]
     return {
-        "country": sorted(countries, key=lambda o: o[1]),
+        "country": sorted(countries, key=lambda o: fold(o[1])),
         "kind": kinds,
         "sector": [(s, directory.sector_name(s, lang), 0) for s in sorted(directory.city_sectors)],
     }
@@ -241,7 +246,9 @@ async def missions_page(request: Request, q: Asked = None, lang: PageLang = None
         directory = service.directory
         words = lists.search_words(q) if q and q.strip() else None
         page = directory.page("missions", q=words, filters={}, n=10_000, cursor=None)
-        items = sorted(page.items, key=lambda m: (directory.country_name(m["country"], shown), m["type"], m["id"]))
+        items = sorted(
+            page.items, key=lambda m: (fold(directory.country_name(m["country"], shown)), m["type"], m["id"])
+        )
         known = sum(1 for m in page.items if m["accreditation_known"])
         return render(
             request, "missions.html", shown,

@@ -93,7 +93,7 @@ def test_english_stays_english_from_link_to_link(client: TestClient) -> None:
     "path", ["/", "/projects/HCMC-001", "/projects/HCMC-001/partners/Pjp", "/partners/P288437fb", "/missions"]
 )
 def test_vietnamese_is_the_default_and_english_has_no_vietnamese_words_of_ours(client: TestClient, path: str) -> None:
-    assert "Dự án" in read(client, path).text
+    assert "dự án" in read(client, path).text.casefold()
     english = read(client, f"{path}?lang=en").text
     assert not re.search(r"chưa|không|nguồn|đối tác", english.replace("Sở Tài chính", ""))
 
@@ -178,9 +178,15 @@ def test_every_link_of_our_own_leads_somewhere(client: TestClient) -> None:
     assert len(seen) > 30
 
 
+def test_names_are_sorted_as_a_reader_looks_them_up(client: TestClient) -> None:
+    """Đ stands beside D and not after Z: names are compared without diacritics."""
+    text = read(client, "/projects/HCMC-001").text
+    assert text.index("Các Tiểu vương quốc") < text.index("Hàn Quốc") < text.index("Nhật Bản") < text.index("Pháp")
+
+
 def test_refusals_in_a_browser_are_pages_and_elsewhere_problems(client: TestClient) -> None:
     assert "ports_logistics" in read(client, "/?sector=ports", 422).text
-    assert "HCMC-001" in read(client, "/projects/HCMC-01", 404).text
+    assert "/projects/HCMC-001" in read(client, "/projects/HCMC-01", 404).links
     assert client.get("/projects/HCMC-01").headers["content-type"] == "application/problem+json"
     assert client.get("/v1/projects/x", headers=HTML).headers["content-type"] == "application/problem+json"
 
