@@ -64,7 +64,9 @@ def tcp_server() -> Iterator[str]:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         words = [place.programs / "postgres", "-D", place.cluster, "-c", "listen_addresses=127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen([*words, "-c", "unix_socket_directories="], stderr=subprocess.PIPE, **who)
+        server = subprocess.Popen(
+            [*words, "-c", "unix_socket_directories=", "-c", "fsync=off"], stderr=subprocess.PIPE, **who
+        )
         try:
             assert server.stderr is not None
             for line in server.stderr:

@@ -36,7 +36,9 @@ from matcher.store.places import Place
 
 ADMIN, ROLE, DATABASE = "postgres", "matcher", "matcher"
 START_SECONDS, STOP_SECONDS = 90.0, 60.0  # recovery after a crash replays the log before the server is ready
+LEFTOVER_SECONDS = 20.0
 LOG_BYTES = 10_000_000
+_NO_PROCESS = 2**30  # above every system's highest process number
 _HBA = "# every connection needs a password; there is no network address to connect to\nlocal all all scram-sha-256\n"
 _children: list[subprocess.Popen[bytes]] = []  # kept so that Python never drops a handle of a running server
 
@@ -91,12 +93,14 @@ class EmbeddedServer:
                 running = _running(place)
                 socket = _launch(place) if running is None else running[1]
                 _bootstrap(place, socket)
+                urls = _url(place, socket, ROLE), _url(place, socket, ADMIN)
                 if keep:
                     os.close(_open(place, "keep"))
             except BaseException:
                 os.close(claim)
+                _halt_unless_needed(place)
                 raise
-        return cls(place, claim, _url(place, socket, ROLE), _url(place, socket, ADMIN))
+        return cls(place, claim, *urls)
 
     def stop(self) -> None:
         """This process is no client any more; the last one to leave has stopped the server."""
@@ -107,8 +111,7 @@ class EmbeddedServer:
             # Closed, not unlocked: a forked child may share the claim and must keep it.
             os.close(self._claim)
             self._claim = None
-            if not (self.place.home / "keep").exists() and not _in_use(self.place):
-                _halt(self.place)
+            _halt_unless_needed(self.place)
 
     def status(self) -> ServerStatus:
         """What is known of this server now."""
@@ -285,9 +288,7 @@ def _running(place: Place) -> tuple[int, Path] | None:
         except (OSError, ValueError, IndexError):
             return None
         if not _is_server(pid, place):
-            # Left by a crash; after a reboot or in a new container the number may belong to somebody else,
-            # and PostgreSQL would refuse to start because of it.
-            pid_file.unlink(missing_ok=True)
+            _disown(place, pid, lines[1:])
             return None
         if len(lines) >= 8 and lines[7].strip() == "ready":
             return pid, Path(lines[4].strip())
@@ -316,14 +317,47 @@ def _is_server(pid: int, place: Place) -> bool:
     return owner == place.owner and os.fsencode(place.cluster) in command
 
 
+def _disown(place: Place, pid: int, rest: list[str]) -> None:
+    """The number that a crashed server left in its file keeps no new one from starting.
+
+    PostgreSQL refuses to start while a process of that number lives, and after a reboot or in a new container it
+    may be anybody's. Only the number is replaced: the rest of the file lets PostgreSQL see whether a backend of the
+    crashed server is still at work on the files.
+    """
+    for child in [c for c in _children if c.pid == pid]:
+        child.wait(STOP_SECONDS)
+        _children.remove(child)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        pass
+    with os.fdopen(os.open(place.cluster / "postmaster.pid", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "w") as file:
+        file.write("\n".join([str(_NO_PROCESS), *rest]) + "\n")
+
+
 def _launch(place: Place) -> Path:
     """The server is started and ready; returns the folder of its socket."""
+    deadline = time.monotonic() + LEFTOVER_SECONDS
+    while True:
+        try:
+            return _launch_once(place)
+        except SourceError as error:
+            # Backends of a server that was killed end by themselves within moments.
+            if "pre-existing shared memory block" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _launch_once(place: Place) -> Path:
     socket = places.private_socket_dir(place)
     log = place.home / "server.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.old"))
+    quoted = '"{}"'.format(str(socket).replace('"', '""'))  # a list in which a comma would separate two folders
     settings = {
-        "listen_addresses": "", "unix_socket_directories": f'"{socket}"', "unix_socket_permissions": "0700",
+        "listen_addresses": "", "unix_socket_directories": quoted, "unix_socket_permissions": "0700",
         "password_encryption": "scram-sha-256", "max_connections": "60", "timezone": "UTC",
         "log_timezone": "UTC", "cluster_name": "matcher",
     }  # fmt: skip
@@ -364,7 +398,7 @@ def _lines(path: Path) -> list[str]:
 
 def _bootstrap(place: Place, socket: Path) -> None:
     """The role and the database of the product exist; done once, and again if it was interrupted."""
-    done = place.home / "bootstrapped"
+    done = place.server / "bootstrapped"
     if done.exists():
         return
     password = _password(place, ROLE, create=True)
@@ -386,6 +420,11 @@ def _bootstrap(place: Place, socket: Path) -> None:
     except psycopg.Error as error:
         raise SourceError(f"The new database in {place.home} could not be prepared: {error}") from error
     done.touch(mode=0o600)
+
+
+def _halt_unless_needed(place: Place) -> None:
+    if not (place.home / "keep").exists() and not _in_use(place):
+        _halt(place)
 
 
 def _halt(place: Place) -> None:

@@ -84,10 +84,12 @@ def prepare(data_dir: Path) -> Place:
 
 
 def private_socket_dir(place: Place) -> Path:
-    """A folder for the socket, 0700 and owned by the server's user, with a path short enough for a socket."""
+    """A folder for the socket, 0700 and owned by the server's user, with a path that fits a socket."""
     near = place.server / "socket"
     if _fits(near):
         own_dir(near, place)
+        for left in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):  # by a crashed server, and it would stop the new one
+            (near / left).unlink(missing_ok=True)
         return near
     for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp is private
         if base is None or (place.uid is not None and not reachable(Path(base) / "x", place.owner, place.gid or 0)):
@@ -97,8 +99,8 @@ def private_socket_dir(place: Place) -> Path:
             own_dir(far, place)
             return far
     raise InputError(
-        f"The path {near} is too long for a socket and no temporary folder with a shorter one is writable; "
-        "set MATCHER_DATA_DIR to a shorter path."
+        f"The path {near} is too long for a socket (or has a comma) and no temporary folder with a shorter one is "
+        "writable; set MATCHER_DATA_DIR to a shorter path."
     )
 
 
@@ -136,7 +138,8 @@ def _home(data_dir: Path) -> Path:
 
 
 def _fits(folder: Path) -> bool:
-    return len(os.fsencode(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
+    # In a connection string a comma separates two hosts.
+    return len(os.fsencode(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH and "," not in str(folder)
 
 
 def _may(path: Path, uid: int, gid: int, bit: int) -> bool:
@@ -214,6 +217,7 @@ def _elsewhere(home: Path) -> Path:
             "they are never opened for you."
         ) from error
     record = home / "place.new"
+    record.touch(mode=0o600)
     record.write_text(f"{server}\n{home}\n", encoding="utf-8")
     record.replace(home / "place")
     return server

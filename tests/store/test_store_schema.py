@@ -46,7 +46,8 @@ def test_every_table_is_dated_by_a_rule_with_a_reason():
 def test_every_view_runs_with_the_rights_of_its_reader(connection):
     views = dict(
         connection.execute(
-            "SELECT relname, reloptions FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
+            "SELECT relname, reloptions FROM pg_class"
+            " WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
         ).fetchall()
     )
     assert set(views) == {f"{table}_now" for table in TABLES}
@@ -111,7 +112,8 @@ def test_sql_folds_as_python_does(connection, text):
 @pytest.mark.parametrize(
     ("day", "precision", "last"),
     [
-        ("2024-02-10", "day", "2024-02-10"), ("2024-02-10", "month", "2024-02-29"), ("2023-12-01", "month", "2023-12-31"),
+        ("2024-02-10", "day", "2024-02-10"), ("2024-02-10", "month", "2024-02-29"),
+        ("2023-12-01", "month", "2023-12-31"),
         ("2024-02-10", "year", "2024-12-31"), ("2024-02-10", "none", None), ("2024-02-10", None, "2024-02-10"),
         (None, "year", None),
     ],
