@@ -10,10 +10,13 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
+from fake_matchmaker import ACCREDITATION, MISSIONS, FakeMatchmaker
 from starlette.testclient import TestClient
 
 from api import language, present
+from api.directory import Directory
 from api.language import any_day, environment, percent, sources, url, usd_range
+from matcher.records import Query
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 API = Path(language.__file__).parent
@@ -260,6 +263,20 @@ def test_local_names_get_the_language_of_their_script() -> None:
     assert present.local_language("한국", ["en"]) == "ko"
     assert present.local_language("Électricité", ["fr"]) == "fr"
     assert present.local_language(None, ["fr"]) is None
+
+
+def test_row_shows_the_two_strongest_for_the_strongest_against_and_all_unknown(world: FakeMatchmaker) -> None:
+    directory = Directory(world.facts, missions=MISSIONS, accreditation=ACCREDITATION)
+    fits, misses = present.rows(world.match(Query(project_id="HCMC-002"), n=5), directory, "vi")[::4]
+    assert [b.statement for b in fits.strongest_for] == ["Cùng ngành", "Là doanh nghiệp"]
+    assert misses.strongest_against is not None
+    assert misses.strongest_against.statement == "Khác ngành"
+    assert misses.unknown == ("Không rõ quy mô vốn",)
+    assert [b.direction for b in misses.bars] == ["for", "against", "against", "missing"]
+    assert fits.bars[0].width == present.BAR_HALF  # the largest contribution of the list fills its half
+    for bar in misses.bars:
+        assert 0 <= bar.x <= bar.x + bar.width <= 2 * present.BAR_HALF
+        assert bar.direction != "missing" or bar.width == 0
 
 
 def test_both_environments_hold_every_template() -> None:
