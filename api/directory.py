@@ -3,8 +3,6 @@
 A `Directory` is one consistent reading of the facts; it is made anew when the facts change and never altered.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +11,13 @@ from typing import Any, cast
 
 import orjson
 import polars as pl
-from rapidfuzz import fuzz, process
 
-from matcher.errors import InputError, NotFoundError
+from api.filters import FILTER_COLUMNS, Values, amount, coverage, cursor_of, start_after
+from api.nearby import nearest, one_of, unknown
+from matcher.errors import NotFoundError
 from matcher.records import OPEN_STATUSES, PROJECT_STATUSES, PROVENANCE, TABLES, Facts
 from matcher.text import fold, nfc
 
-Values = tuple[str, ...]
-NEARBY = 5
 PRESENT_STATUSES = tuple(s for s in PROJECT_STATUSES if s != "past")
 """What the project list shows when no status is asked for."""
 
@@ -95,7 +92,7 @@ class Directory:
     def nearby(self, kind: str, record_id: str) -> list[str]:
         """Up to five 'id (name)' whose id or name resembles what was asked for."""
         names = self.shelves[kind].names
-        return _nearest(record_id[:100], {i: f"{i} {n}" for i, n in names.items()}, lambda i: f"{i} ({names[i]})")
+        return nearest(record_id[:100], {i: f"{i} {n}" for i, n in names.items()}, lambda i: f"{i} ({names[i]})")
 
     def country(self, code: str, pointer: str) -> str:
         """A known ISO 3166-1 alpha-2 code in capitals.
@@ -105,12 +102,12 @@ class Directory:
         """
         if code.upper() in self.countries:
             return code.upper()
-        near = _nearest(
+        near = nearest(
             code,
             {c: f"{c} {r['iso3'] or ''} {r['name_en']} {r['name_vi']}" for c, r in self.countries.items()},
             lambda c: f"{c} ({self.countries[c]['name_en']})",
         )
-        raise _unknown(code, pointer, "a country as ISO 3166-1 alpha-2", near)
+        raise unknown(code, pointer, "a country as ISO 3166-1 alpha-2", near)
 
     def sector(self, code: str, pointer: str) -> str:
         """A known city sector, ISIC section letter or ISIC code.
@@ -123,11 +120,11 @@ class Directory:
         if code.upper() in self.isic:
             return code.upper()
         titles = {c: f"{c} {r['name_en']} {r['name_vi']}" for c, r in self.city_sectors.items()}
-        near = _nearest(code, titles, lambda c: f"{c} ({self.city_sectors[c]['name_en']})")
+        near = nearest(code, titles, lambda c: f"{c} ({self.city_sectors[c]['name_en']})")
         if not near:
             titles = {c: f"{c} {r['title_en']}" for c, r in self.isic.items()}
-            near = _nearest(code, titles, lambda c: f"{c} ({self.isic[c]['title_en']})")
-        raise _unknown(code, pointer, "a city sector or an ISIC code (GET /v1/sectors lists them)", near)
+            near = nearest(code, titles, lambda c: f"{c} ({self.isic[c]['title_en']})")
+        raise unknown(code, pointer, "a city sector or an ISIC code (GET /v1/sectors lists them)", near)
 
     def isic_code(self, code: str, pointer: str) -> str:
         """A known ISIC Rev.4 section, division, group or class.
@@ -138,7 +135,7 @@ class Directory:
         known = self.sector(code, pointer)
         if known in self.isic:
             return known
-        raise _unknown(code, pointer, "an ISIC Rev.4 code", list(self.city_sectors[known]["isic"]))
+        raise unknown(code, pointer, "an ISIC Rev.4 code", list(self.city_sectors[known]["isic"]))
 
     def region(self, name: str, pointer: str) -> str:
         """A known UN region or subregion, ASEAN or EU.
@@ -155,7 +152,7 @@ class Directory:
         Raises:
             InputError: there is none; names those nearby.
         """
-        return _known(value, known, pointer)
+        return one_of(value, known, pointer)
 
     def under(self, code: str) -> frozenset[str]:
         """ISIC codes that a sector stands for, subtrees included."""
@@ -216,15 +213,15 @@ class Directory:
         total = frame.height
         digest = hashlib.sha256(orjson.dumps([kind, q, asked], option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
         if cursor is not None:
-            frame = frame.filter(pl.col("id") > _after(cursor, digest))
+            frame = frame.filter(pl.col("id") > start_after(cursor, digest))
         rows = frame.head(n).to_dicts()
         more = frame.height > n
         return Page(
             items=tuple(shelf.to_item(r) for r in rows),
             total=total,
             filters=asked,
-            coverage=_coverage(kind, listed),
-            next=_cursor(digest, rows[-1]["id"]) if more else None,
+            coverage=coverage(kind, listed),
+            next=cursor_of(digest, rows[-1]["id"]) if more else None,
         )
 
     def _conditions(self, kind: str, asked: Mapping[str, object]) -> list[pl.Expr]:
@@ -235,7 +232,7 @@ class Directory:
             if isinstance(value, bool):
                 out.append(pl.col(columns[0]) == value)
             elif isinstance(value, (int, float)):
-                out.append(_amount(name, float(value), columns))
+                out.append(amount(name, float(value), columns))
             elif name == "sector":
                 codes = [self.sector(v, pointer) for v in cast(Values, value)]
                 out.append(pl.any_horizontal([self._in_sector(kind, c) for c in codes]))
@@ -260,7 +257,7 @@ class Directory:
             for column in () if known else columns:
                 series = frame[column].explode() if frame.schema[column] == pl.List(pl.String()) else frame[column]
                 known |= set(series.drop_nulls().to_list())
-            values = tuple(_known(v, known, pointer) for v in values)
+            values = tuple(one_of(v, known, pointer) for v in values)
         tests = [
             pl.col(c).list.set_intersection(list(values)).list.len() > 0
             if self.shelves[kind].frame.schema[c] == pl.List(pl.String())
@@ -371,50 +368,6 @@ class Directory:
         return frame.with_columns(pl.Series("_folded", texts, dtype=pl.String()))
 
 
-FILTER_COLUMNS: dict[str, dict[str, Values]] = {
-    "projects": {
-        "sector": ("sector", "isic"), "country": ("country",), "region": ("region",), "city": ("city",),
-        "form": ("form",), "status": ("status",), "agency": ("agency",), "boundary": ("boundary",), "green": ("green",),
-        "value_usd_min": ("value_usd_max", "value_usd_min"), "value_usd_max": ("value_usd_min", "value_usd_max"),
-    },
-    "partners": {
-        "sector": ("isic",), "country": ("country",), "origin_country": ("origin_country",),
-        "region": ("_regions",), "kind": ("kind",), "activity": ("activities",), "green": ("green",),
-        "ticket_usd": ("ticket_usd_min", "ticket_usd_max"), "ticket_usd_min": ("ticket_usd_max", "ticket_usd_min"),
-        "ticket_usd_max": ("ticket_usd_min", "ticket_usd_max"),
-    },
-    "missions": {"country": ("country",), "covers": ("covers",), "type": ("type",), "status": ("status",)},
-    "sectors": {"scheme": ("scheme",), "parent": ("parent",), "green": ("green",)},
-}  # fmt: skip
-"""Kind -> filter -> columns that it reads; a record carries the field when any of them is known."""
-
-
-def _amount(name: str, value: float, columns: Values) -> pl.Expr:
-    """Ranges that hold an amount, or reach at least or at most an amount; an unknown range never does."""
-    near, far = (pl.coalesce(columns), pl.coalesce(columns[::-1]))
-    if name.endswith("_min"):
-        return (near >= value).fill_null(value=False)
-    if name.endswith("_max"):
-        return (near <= value).fill_null(value=False)
-    low, high = near, far  # a range with one known end reaches as far as that end says
-    bounded = (pl.col(columns[0]).is_null() | (low <= value)) & (pl.col(columns[1]).is_null() | (high >= value))
-    return bounded & pl.any_horizontal([pl.col(c).is_not_null() for c in columns])
-
-
-def _coverage(kind: str, listed: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """Filter -> {known, of}: how many of the listed records carry the field that it reads."""
-    known = {name: listed.select(_carried(listed, columns)).item() for name, columns in FILTER_COLUMNS[kind].items()}
-    return {name: {"known": int(k or 0), "of": listed.height} for name, k in known.items()}
-
-
-def _carried(frame: pl.DataFrame, columns: Values) -> pl.Expr:
-    known = [
-        (pl.col(c).list.len() > 0) if frame.schema[c] == pl.List(pl.String()) else pl.col(c).is_not_null()
-        for c in columns
-    ]
-    return pl.any_horizontal(known).fill_null(value=False).sum()
-
-
 def _subtrees(isic: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
     """Code -> itself and every code below it."""
     below: dict[str, set[str]] = {c: {c} for c in isic}
@@ -471,56 +424,3 @@ def _partner_item(row: Mapping[str, Any]) -> dict[str, Any]:
     item = _named(row)
     del item["partner_id"]
     return item
-
-
-def _known(value: str, known: set[str], pointer: str) -> str:
-    """The known value that equals this one but for case."""
-    if value in known:
-        return value
-    same = [k for k in known if k.casefold() == value.casefold()]
-    if same:
-        return same[0]
-    near = _nearest(value, {k: k for k in sorted(known)}, str)
-    raise _unknown(value, pointer, "one of " + ", ".join(sorted(known)[:40]), near)
-
-
-def _unknown(value: str, pointer: str, expected: str, near: list[str]) -> InputError:
-    hint = f"; nearby: {', '.join(near)}" if near else ""
-    text = f'{pointer} is "{value[:100]}"; expected {expected}{hint}'
-    return InputError(text, [{"pointer": pointer, "seen": value[:100], "expected": f"{expected}{hint}"}])
-
-
-def _nearest(value: str, choices: Mapping[str, str], label: Callable[[str], str]) -> list[str]:
-    """Labels of the choices whose key or text resembles a value, best first; empty when none does."""
-    wanted = fold(nfc(value))
-    by_key = process.extract(wanted, {c: fold(c) for c in choices}, scorer=fuzz.ratio, limit=NEARBY, score_cutoff=65)
-    texts = {c: fold(text) for c, text in choices.items()}
-    by_text = process.extract(wanted, texts, scorer=fuzz.WRatio, limit=NEARBY, score_cutoff=60)
-    found = [*by_key, *by_text]
-    if not found:
-        by_part = process.extract(wanted, texts, scorer=fuzz.partial_ratio, limit=NEARBY, score_cutoff=75)
-        found = list(by_part)
-    return [label(key) for key in list(dict.fromkeys(key for _, _, key in found))[:NEARBY]]
-
-
-def _cursor(digest: str, last_id: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([digest, last_id])).decode().rstrip("=")
-
-
-def _after(cursor: str, digest: str) -> str:
-    """The id after which a page starts.
-
-    Raises:
-        InputError: the cursor is damaged or was given for another search.
-    """
-    try:
-        belongs_to, last_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error, TypeError):
-        belongs_to, last_id = None, ""
-    if belongs_to != digest or not isinstance(last_id, str):
-        expected = "the `next` of a list with the same search and filters; leave it out to start at the beginning"
-        raise InputError(
-            f"?cursor does not belong to this list; expected {expected}",
-            [{"pointer": "?cursor", "seen": cursor[:100], "expected": expected}],
-        )
-    return last_id
