@@ -19,9 +19,10 @@ from starlette.staticfiles import StaticFiles
 
 from api.answers import PROBLEM, problem
 from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors
-from api.schemas import MatchRequest, Problem
+from api.schemas import MatchRequest
 from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
 from api.service import BusyError, Matchmaking, Service
+from api.shapes import Problem
 from matcher import __version__
 from matcher.config import load
 from matcher.errors import (

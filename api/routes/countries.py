@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas
+from api import lists, schemas, shapes
 from api.service import Service
 from matcher import records
 
 router = APIRouter(prefix="/v1/countries", tags=["countries"])
 
 
-@router.get("/{iso2}/matches", response_model=schemas.MatchList, responses=lists.TABLE_FORMATS)
+@router.get("/{iso2}/matches", response_model=shapes.MatchList, responses=lists.TABLE_FORMATS)
 async def match_country(
     request: Request,
     iso2: Annotated[str, Path(max_length=100, examples=["JP"])],

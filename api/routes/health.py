@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import schemas
+from api import shapes
 from api.answers import MEDIA, to_json
 from api.service import BusyError, Service
 from matcher.errors import MatcherError
@@ -11,13 +11,13 @@ from matcher.errors import MatcherError
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/healthz", response_model=schemas.Health)
+@router.get("/healthz", response_model=shapes.Health)
 async def healthz() -> Response:
     """The process answers; nothing else is looked at."""
     return Response(to_json({"status": "ok"}), media_type=MEDIA["json"], headers={"cache-control": "no-store"})
 
 
-@router.get("/readyz", response_model=schemas.Readiness, responses={503: {"model": schemas.Readiness}})
+@router.get("/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}})
 async def readyz(request: Request) -> Response:
     """Database, engine artefact and text model answer, each asked just now; 503 names what does not."""
     service = Service.of(request)

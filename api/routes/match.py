@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
-from api import lists, schemas
+from api import lists, schemas, shapes
 from api.answers import record
 from api.security import json_only
 from api.service import Service
@@ -46,7 +46,7 @@ EXAMPLES = {
 }
 
 
-@router.post("", response_model=schemas.MatchList, dependencies=[Depends(json_only)])
+@router.post("", response_model=shapes.MatchList, dependencies=[Depends(json_only)])
 async def match_unsaved(
     request: Request, asked: Annotated[schemas.MatchRequest, Body(openapi_examples=EXAMPLES)]
 ) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas
+from api import lists, schemas, shapes
 from api.answers import record
 from api.service import Service
 from matcher import records
@@ -14,13 +14,13 @@ router = APIRouter(prefix="/v1/missions", tags=["missions"])
 MissionId = Annotated[str, Path(max_length=200, examples=["ae-embassy"])]
 
 
-@router.get("", response_model=schemas.MissionList, responses=lists.TABLE_FORMATS)
+@router.get("", response_model=shapes.MissionList, responses=lists.TABLE_FORMATS)
 async def list_missions(request: Request, params: Annotated[schemas.MissionListParams, Query()]) -> Response:
     """Missions by id, with host and accredited countries."""
     return await Service.of(request).run(lists.answer, request, "missions", params)
 
 
-@router.get("/{mission_id}", response_model=schemas.Mission)
+@router.get("/{mission_id}", response_model=shapes.Mission)
 async def read_mission(
     request: Request, mission_id: MissionId, _: Annotated[schemas.RecordParams, Query()]
 ) -> Response:
@@ -29,7 +29,7 @@ async def read_mission(
     return await service.run(lambda: record(request, service.directory.get("missions", mission_id)))
 
 
-@router.get("/{mission_id}/matches", response_model=schemas.MatchList, responses=lists.TABLE_FORMATS)
+@router.get("/{mission_id}/matches", response_model=shapes.MatchList, responses=lists.TABLE_FORMATS)
 async def match_mission(
     request: Request, mission_id: MissionId, params: Annotated[schemas.MatchParams, Query()]
 ) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas
+from api import lists, schemas, shapes
 from api.answers import record
 from api.routes.projects import PartnerId
 from api.service import Service
@@ -14,13 +14,13 @@ from matcher import records
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 
 
-@router.get("", response_model=schemas.PartnerList, responses=lists.TABLE_FORMATS)
+@router.get("", response_model=shapes.PartnerList, responses=lists.TABLE_FORMATS)
 async def list_partners(request: Request, params: Annotated[schemas.PartnerListParams, Query()]) -> Response:
     """Partners by id."""
     return await Service.of(request).run(lists.answer, request, "partners", params)
 
 
-@router.get("/{partner_id}", response_model=schemas.PartnerDetail)
+@router.get("/{partner_id}", response_model=shapes.PartnerDetail)
 async def read_partner(
     request: Request, partner_id: PartnerId, _: Annotated[schemas.RecordParams, Query()]
 ) -> Response:
@@ -39,7 +39,7 @@ async def read_partner(
     return await service.run(work)
 
 
-@router.get("/{partner_id}/matches", response_model=schemas.MatchList, responses=lists.TABLE_FORMATS)
+@router.get("/{partner_id}/matches", response_model=shapes.MatchList, responses=lists.TABLE_FORMATS)
 async def match_partner(
     request: Request, partner_id: PartnerId, params: Annotated[schemas.MatchParams, Query()]
 ) -> Response:

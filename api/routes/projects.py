@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas
+from api import lists, schemas, shapes
 from api.answers import record
 from api.service import Service
 from matcher import records
@@ -15,13 +15,13 @@ ProjectId = Annotated[str, Path(max_length=200, examples=["HCMC-001"])]
 PartnerId = Annotated[str, Path(max_length=200, examples=["P288437fb"])]
 
 
-@router.get("", response_model=schemas.ProjectList, responses=lists.TABLE_FORMATS)
+@router.get("", response_model=shapes.ProjectList, responses=lists.TABLE_FORMATS)
 async def list_projects(request: Request, params: Annotated[schemas.ProjectListParams, Query()]) -> Response:
     """Projects by id; without `status`, past investments are left out."""
     return await Service.of(request).run(lists.answer, request, "projects", params)
 
 
-@router.get("/{project_id}", response_model=schemas.ProjectDetail)
+@router.get("/{project_id}", response_model=shapes.ProjectDetail)
 async def read_project(
     request: Request, project_id: ProjectId, _: Annotated[schemas.RecordParams, Query()]
 ) -> Response:
@@ -36,7 +36,7 @@ async def read_project(
     return await service.run(work)
 
 
-@router.get("/{project_id}/matches", response_model=schemas.MatchList, responses=lists.TABLE_FORMATS)
+@router.get("/{project_id}/matches", response_model=shapes.MatchList, responses=lists.TABLE_FORMATS)
 async def match_project(
     request: Request, project_id: ProjectId, params: Annotated[schemas.MatchParams, Query()]
 ) -> Response:

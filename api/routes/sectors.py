@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas
+from api import lists, schemas, shapes
 from api.service import Service
 
 router = APIRouter(prefix="/v1/sectors", tags=["sectors"])
 
 
-@router.get("", response_model=schemas.SectorList, responses=lists.TABLE_FORMATS)
+@router.get("", response_model=shapes.SectorList, responses=lists.TABLE_FORMATS)
 async def list_sectors(request: Request, params: Annotated[schemas.SectorListParams, Query()]) -> Response:
     """Sectors by code, with how many open projects and partners each holds."""
     return await Service.of(request).run(lists.answer, request, "sectors", params)

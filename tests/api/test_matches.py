@@ -7,7 +7,7 @@ import pytest
 from fake_matchmaker import FakeMatchmaker
 from starlette.testclient import TestClient
 
-from api import schemas
+from api import shapes
 from api.routes.match import EXAMPLES
 from matcher.records import Query
 
@@ -79,7 +79,7 @@ def test_explanation_holds_match_next_and_contrast(client: TestClient) -> None:
 def test_examples_of_the_body_are_answered(client: TestClient, name: str) -> None:
     answer = client.post("/v1/match", json=EXAMPLES[name]["value"])
     assert answer.status_code == 200, answer.text
-    schemas.MatchList.model_validate_json(answer.content)
+    shapes.MatchList.model_validate_json(answer.content)
 
 
 def test_unsaved_records_are_handed_on_as_the_columns_they_are(client: TestClient) -> None:
@@ -128,7 +128,7 @@ def test_unsaved_records_are_handed_on_as_the_columns_they_are(client: TestClien
 def test_unusable_body_names_the_field(client: TestClient, body: dict[str, object], pointer: str) -> None:
     answer = client.post("/v1/match", json=body)
     assert answer.status_code == 422, answer.text
-    problem = schemas.Problem.model_validate_json(answer.content)
+    problem = shapes.Problem.model_validate_json(answer.content)
     assert [e.pointer for e in problem.errors] == [pointer]
     assert problem.errors[0].expected
 

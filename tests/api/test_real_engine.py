@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from api import schemas
+from api import shapes
 from api.app import create_app
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.records import Query
@@ -50,7 +50,7 @@ def test_examples_of_the_description_hold_on_the_real_facts(real: TestClient) ->
                 answer = real.request(method, path, json=body)
                 assert answer.status_code == 200, (path, answer.text)
                 if path.endswith("match") or path.endswith("matches"):
-                    assert schemas.MatchList.model_validate_json(answer.content).matches
+                    assert shapes.MatchList.model_validate_json(answer.content).matches
 
 
 def test_api_gives_what_the_matchmaker_finds(real: TestClient, matchmaker: Matchmaker) -> None:
@@ -68,10 +68,10 @@ def test_everything_is_ready(real: TestClient) -> None:
 
 def test_every_listed_record_fits_its_documentation(real: TestClient) -> None:
     for kind, model in (
-        ("projects", schemas.ProjectList),
-        ("partners", schemas.PartnerList),
-        ("missions", schemas.MissionList),
-        ("sectors", schemas.SectorList),
+        ("projects", shapes.ProjectList),
+        ("partners", shapes.PartnerList),
+        ("missions", shapes.MissionList),
+        ("sectors", shapes.SectorList),
     ):
         seen: list[str] = []
         cursor: str | None = None

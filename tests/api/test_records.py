@@ -10,7 +10,7 @@ import pytest
 from fake_matchmaker import FakeMatchmaker
 from starlette.testclient import TestClient
 
-from api import schemas
+from api import schemas, shapes
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -25,20 +25,20 @@ def ids(client: TestClient, path: str) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "model"),
     [
-        ("/v1/projects", schemas.ProjectList),
-        ("/v1/projects/HCMC-001", schemas.ProjectDetail),
-        ("/v1/projects/PAST-1", schemas.ProjectDetail),
-        ("/v1/partners", schemas.PartnerList),
-        ("/v1/partners/P288437fb", schemas.PartnerDetail),
-        ("/v1/missions", schemas.MissionList),
-        ("/v1/missions/id-jakarta", schemas.Mission),
-        ("/v1/sectors", schemas.SectorList),
-        ("/v1/projects/HCMC-001/matches", schemas.MatchList),
-        ("/v1/partners/Pjp/matches", schemas.MatchList),
-        ("/v1/missions/id-jakarta/matches", schemas.MatchList),
-        ("/v1/countries/FR/matches", schemas.MatchList),
-        ("/healthz", schemas.Health),
-        ("/readyz", schemas.Readiness),
+        ("/v1/projects", shapes.ProjectList),
+        ("/v1/projects/HCMC-001", shapes.ProjectDetail),
+        ("/v1/projects/PAST-1", shapes.ProjectDetail),
+        ("/v1/partners", shapes.PartnerList),
+        ("/v1/partners/P288437fb", shapes.PartnerDetail),
+        ("/v1/missions", shapes.MissionList),
+        ("/v1/missions/id-jakarta", shapes.Mission),
+        ("/v1/sectors", shapes.SectorList),
+        ("/v1/projects/HCMC-001/matches", shapes.MatchList),
+        ("/v1/partners/Pjp/matches", shapes.MatchList),
+        ("/v1/missions/id-jakarta/matches", shapes.MatchList),
+        ("/v1/countries/FR/matches", shapes.MatchList),
+        ("/healthz", shapes.Health),
+        ("/readyz", shapes.Readiness),
     ],
 )
 def test_answer_is_what_the_documentation_promises(client: TestClient, path: str, model: type[schemas.Strict]) -> None:

@@ -9,7 +9,7 @@ from fake_matchmaker import FakeMatchmaker
 from starlette.testclient import TestClient
 
 from api import app as application
-from api import schemas
+from api import shapes
 from api.answers import PROBLEM_TYPE
 from api.security import HEADERS, LOOPBACK, MAX_BODY_BYTES, host_name
 from api.service import MAX_WAITING, Service
@@ -19,10 +19,10 @@ JSON = {"content-type": "application/json"}
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 
 
-def problem(answer: object, status: int, kind: str) -> schemas.Problem:
+def problem(answer: object, status: int, kind: str) -> shapes.Problem:
     assert answer.status_code == status, answer.text  # type: ignore[attr-defined]
     assert answer.headers["content-type"] == "application/problem+json"  # type: ignore[attr-defined]
-    told = schemas.Problem.model_validate_json(answer.content)  # type: ignore[attr-defined]
+    told = shapes.Problem.model_validate_json(answer.content)  # type: ignore[attr-defined]
     assert told.type == PROBLEM_TYPE + kind
     assert told.status == status
     assert told.title
@@ -111,7 +111,7 @@ def test_wrong_method_names_the_right_one(client: TestClient, method: str, path:
 def test_body_that_is_not_json(client: TestClient, body: bytes) -> None:
     answer = client.post("/v1/match", content=body, headers=JSON)
     assert answer.status_code in (400, 422)
-    told = schemas.Problem.model_validate_json(answer.content)
+    told = shapes.Problem.model_validate_json(answer.content)
     assert told.detail
 
 
