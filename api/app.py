@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ def _as_problems(described: dict[str, Any]) -> dict[str, Any]:
 def _of_settings() -> Matchmaking:
     from matcher.jobs.matchmaker import Matchmaker  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
 
-    return Matchmaker(load().site())
+    return Matchmaker(load().site(), today=lambda: datetime.now(UTC).date())  # noqa: TID251 - entry point
 
 
 def code_of(error: Exception) -> Code:

@@ -269,7 +269,8 @@ class FeatureValue:
 class Evidence:
     """One reason for or against a match, or one fact that is missing; `contribution` adds up to the score.
 
-    A missing fact has no contribution of its own (None). `source` and `on` name the record behind the
+    A missing fact has no contribution of its own (None); what a tree gave to unknown features stands in one
+    line, `missing_information`, which counts neither for nor against. `source` and `on` name the record behind the
     partner's or the project's value; None where the value is derived from several.
     """
 

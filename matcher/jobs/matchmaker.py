@@ -53,6 +53,7 @@ class Matchmaker:
         self._stack = ExitStack()
         self.store: Store = self._stack.enter_context(open_store(site))
         self._encoder: CachedEncoder | None = None
+        self._read_posts: tuple[int, pl.DataFrame, pl.DataFrame] | None = None
 
     def close(self) -> None:
         """Leaves the store; the embedded server stops with its last client."""
@@ -161,7 +162,7 @@ class Matchmaker:
         Raises:
             NotFoundError: there is no such mission; `nearby` lists similar ones.
         """
-        missions = self.store.read("missions")
+        missions = self._posts()[0]
         row = missions.filter(pl.col("mission_id") == mission_id)
         if row.is_empty():
             raise _not_found("mission", mission_id, missions, "mission_id", ("name_en", "name_vi", "city", "country"))
@@ -194,6 +195,14 @@ class Matchmaker:
         tried("model", lambda: self._embedder().id)
         return out
 
+    def _posts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Missions and accreditation, read again when something was written."""
+        with self._lock:
+            revision = self.store.revision()
+            if self._read_posts is None or self._read_posts[0] != revision:
+                self._read_posts = revision, self.store.read("missions"), self.store.read("accreditation")
+            return self._read_posts[1:]
+
     def _embedder(self) -> CachedEncoder:
         if self._encoder is None:
             self._encoder = open_encoder(self._site, self.store)
@@ -202,7 +211,7 @@ class Matchmaker:
     def _covered(self, mission_id: str) -> tuple[tuple[str, ...], Sequence[Mapping[str, str]]]:
         """Host and accredited countries of a mission, and what is not known about them."""
         mission = self.mission(mission_id)
-        rows = self.store.read("accreditation").filter(pl.col("mission_id") == mission_id)
+        rows = self._posts()[1].filter(pl.col("mission_id") == mission_id)
         notes: list[Mapping[str, str]] = []
         if rows.is_empty():
             notes.append({
@@ -218,9 +227,9 @@ class Matchmaker:
 
     def _covering(self) -> dict[str, tuple[str, ...]]:
         """Country -> missions that cover it, those seated there first."""
-        missions = self.store.read("missions").sort("mission_id")
-        seated = missions.select("country", "mission_id")
-        beside = self.store.read("accreditation").sort("mission_id").select("country", "mission_id")
+        missions, accreditation = self._posts()
+        seated = missions.sort("mission_id").select("country", "mission_id")
+        beside = accreditation.sort("mission_id").select("country", "mission_id")
         out: dict[str, list[str]] = {}
         for country, mission in pl.concat([seated, beside]).iter_rows():
             if mission not in out.setdefault(country, []):
@@ -277,5 +286,5 @@ def _not_found(kind: str, asked: str, frame: pl.DataFrame, key: str, names: Sequ
     near = list(dict.fromkeys(k for _, _, k in [*by_id, *by_name]))[:NEARBY] or sorted(labels)[:NEARBY]
     nearby = [labels[k][0] for k in near]
     short = asked if len(asked) <= 60 else asked[:57] + "…"
-    hint = f" Nearest: {'; '.join(nearby)}." if nearby else f" No {kind} is stored yet."
+    hint = "" if nearby else f" No {kind} is stored yet."
     return NotFoundError(f'There is no {kind} "{short}".{hint}', nearby)

@@ -182,7 +182,7 @@ def _show_region(block: Block, i: int) -> Shown:
     row = int(block.rows[i])
     columns = np.flatnonzero(block.partners.footprint[row])
     home = int(block.partners.home[row])
-    abroad = [int(c) for c in columns if c != home]
+    abroad = [int(c) for c in columns if c not in (home, block.host)]
     rank = {c: (not block.countries.asean[c], block.countries.codes[c]) for c in abroad}
     near = sorted(abroad, key=lambda c: rank[c])
     names = [block.countries.name(block.countries.codes[c]) for c in near[:6]]
@@ -190,7 +190,7 @@ def _show_region(block: Block, i: int) -> Shown:
     on = source["source_on"] if source else None
     return Shown(
         project=_host(block),
-        partner=_named(names) if columns.size else UNKNOWN,
+        partner=_named(names),
         source=str(source["source"]) if source else None,
         on=on if isinstance(on, date) else None,
     )
