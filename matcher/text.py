@@ -16,9 +16,9 @@ def nfc(text: str) -> str:
     """Text in Unicode NFC, without zero-width or control characters, with single spaces and no margin."""
     if text.isascii() and text.isprintable():  # the common case, without a look at every character
         return _SPACE.sub(" ", text).strip()
-    text = unicodedata.normalize("NFC", text).translate(_ZERO_WIDTH)
+    text = text.translate(_ZERO_WIDTH)  # before composing, for a mark may stand behind such a character
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    return _SPACE.sub(" ", text).strip()
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
 def fold(text: str) -> str:
@@ -28,7 +28,7 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.casefold()
-    text = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).replace("đ", "d")
     text = "".join(c for c in text if not unicodedata.combining(c))
     return unicodedata.normalize("NFC", text)
 
