@@ -22,6 +22,11 @@ HORIZON_DAYS = 365
 """Labels are the deals of the calendar year after each origin."""
 
 
+def _chance(n: int, k: int) -> float:
+    """Mean of the chance after k of n, from Jeffreys' prior."""
+    return (k + 0.5) / (n + 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calibrator:
     """A monotone step table from scores to probabilities with intervals; empty when it abstains.
@@ -46,13 +51,18 @@ class Calibrator:
         if positives < MIN_POSITIVES:
             return cls(positives=positives, scores=none, value=none, low=none, high=none)
         fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, labels).predict(scores)
-        steps = np.unique(fitted)
-        rows = []
-        for step in steps:
+        blocks: list[tuple[float, int, int]] = []  # upper end, rows, positives
+        for step in np.unique(fitted):
             inside = fitted == step
-            n, k = int(inside.sum()), int(labels[inside].sum())
+            blocks.append((float(scores[inside].max()), int(inside.sum()), int(labels[inside].sum())))
+            # A step of few rows is drawn towards one half, which may turn the order: then it joins its neighbour.
+            while len(blocks) > 1 and _chance(*blocks[-1][1:]) <= _chance(*blocks[-2][1:]):
+                (_, n, k), (end, more, won) = blocks[-2:]
+                blocks[-2:] = [(end, n + more, k + won)]
+        rows = []
+        for end, n, k in blocks:
             low, high = beta.ppf([0.025, 0.975], k + 0.5, n - k + 0.5)
-            rows.append((float(scores[inside].max()), (k + 0.5) / (n + 1), float(low), float(high)))
+            rows.append((end, _chance(n, k), float(low), float(high)))
         table = np.array(rows)
         return cls(positives=positives, scores=table[:, 0], value=table[:, 1], low=table[:, 2], high=table[:, 3])
 
