@@ -13,7 +13,7 @@ import polars as pl
 from matcher.matching.describe import LANGUAGES, Glossary, Names, describe_partners, describe_projects
 from matcher.matching.sides import Countries, PartnerSide, ProjectSide, Sectors, positive
 from matcher.records import Facts
-from matcher.text import fold
+from matcher.text import fold, nfc
 
 Vectors = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -78,7 +78,8 @@ class Corpus:
         raw = {lang: _encode(encoder, texts[lang].to_list(), progress) for lang in LANGUAGES}
         if centres is None:
             plain = sorted({fold(t) for t in texts["vi"].to_list() if t})
-            does = sorted(set(_partner_texts(facts, partners, facts.deals)))
+            # Without deals: the mean must not tell an earlier day of a later deal.
+            does = sorted(set(_partner_texts(facts, partners, facts.deals.clear())))
             centres = {
                 **{lang: _mean(raw[lang]) for lang in LANGUAGES},
                 "plain": _mean(_encode(encoder, plain, progress)),
@@ -118,7 +119,10 @@ class Corpus:
         """Any partners frame as a side; sectors that no code gives are read from the text."""
         tags = self.facts.reference.activity_tags
         named = {r["tag"]: (r["name_vi"], r["name_en"]) for r in tags.iter_rows(named=True)}
-        read = self._read(frame["isic"].to_list(), [(t, v) for t, v in zip(texts, vectors, strict=True)])
+        # A profile that holds nothing but the name says too little to guess by nearness: its sector stays unknown.
+        bare = [nfc(n) == t for n, t in zip(frame["name"].to_list(), texts, strict=True)]
+        told = np.where(np.array(bare, dtype=bool)[:, None], np.float32(0.0), vectors)
+        read = self._read(frame["isic"].to_list(), list(zip(texts, told, strict=True)))
         return PartnerSide.of(frame, self.sectors, vectors, self.facts.footprint, self.countries, as_of, named, read)
 
     def project_side(self) -> ProjectSide:

@@ -3,12 +3,13 @@
 import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from matcher.errors import InputError, SourceError, StaleArtefactError
 from matcher.matching import describe, manifest, rank
@@ -75,6 +76,7 @@ class Engine:
                 f"There are {facts.projects.height} projects and {facts.partners.height} partners on "
                 f"{facts.as_of.isoformat()}; load some of each with `matcher init` or `matcher import`."
             )
+        facts = _public(facts)
         corpus = Corpus.of(facts, encoder, None, _step(progress, "encode"))
         linear = LinearRanker(
             weights=np.array([f.weight for f in FEATURES]), neutral=np.array([f.neutral for f in FEATURES])
@@ -158,6 +160,7 @@ class Engine:
                 f"the encoder in use is {encoder.id}; refit with `matcher fit` or set MATCHER_ENCODER back."
             )
         step = _step(progress, "encode")
+        facts = _public(facts)
         corpus = Corpus.of(facts, encoder, self.centres, step)
         partners = corpus.partner_side(facts.as_of, step)
         projects = corpus.project_side()
@@ -171,6 +174,14 @@ class Engine:
 
 def _step(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, total: progress(name, done, total)
+
+
+def _public(facts: Facts) -> Facts:
+    """The facts without deals and footprints that count only from a day after `as_of`."""
+    later = pl.col("counts_from") > facts.as_of
+    return replace(
+        facts, **{t: getattr(facts, t).filter(~later.fill_null(False)) for t in ("deals", "footprint")}
+    )  # fmt: skip
 
 
 def _versions() -> dict[str, str]:

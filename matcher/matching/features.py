@@ -189,6 +189,14 @@ def host_presence(block: Block) -> Floats:
     return np.where(block.partners.footprint[block.rows, block.host], 1.0, np.nan)
 
 
+def _at_home(block: Block, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which partners operate in their home country and it is one of those marked; False without a home."""
+    home = block.partners.home[block.rows]
+    out = home >= 0
+    out[out] = among[home[out]] & block.partners.footprint[block.rows[out], home[out]]
+    return out
+
+
 def region_presence(block: Block) -> Floats:
     """The partner is known to operate in the host's neighbours (ASEAN, or the same subregion).
 
@@ -203,9 +211,8 @@ def region_presence(block: Block) -> Floats:
         near = near | countries.asean
     near[block.host] = False
     inside = block.partners.footprint[block.rows][:, near].sum(axis=1).astype(float)
-    home = block.partners.home[block.rows]
-    at_home = (home >= 0) & near[home] & block.partners.footprint[block.rows, home]
-    return np.where(inside - at_home > 0, np.log1p(inside - at_home), np.nan)
+    inside -= _at_home(block, near)
+    return np.where(inside > 0, np.log1p(np.maximum(inside, 0.0)), np.nan)
 
 
 def abroad(block: Block) -> Floats:
@@ -213,11 +220,9 @@ def abroad(block: Block) -> Floats:
 
     Returns: log(1 + number of countries beside its home), > 0; unknown when none is known.
     """
-    own = block.partners.footprint[block.rows]
-    home = block.partners.home[block.rows]
-    at_home = (home >= 0) & own[np.arange(own.shape[0]), home]
-    elsewhere = own.sum(axis=1) - at_home
-    return np.where(elsewhere > 0, np.log1p(elsewhere), np.nan)
+    every = np.ones(len(block.countries.codes), dtype=bool)
+    elsewhere = block.partners.footprint[block.rows].sum(axis=1) - _at_home(block, every)
+    return np.where(elsewhere > 0, np.log1p(np.maximum(elsewhere, 0)), np.nan)
 
 
 def _km(lat1: Floats, lon1: Floats, lat2: float, lon2: float) -> Floats:
@@ -278,7 +283,7 @@ def home_deals(block: Block) -> Floats:
     """
     home_of_deal = block.partners.home[block.history.partner[block.deals]]
     counted = block.deal_host & (home_of_deal >= 0)
-    per_home = np.bincount(home_of_deal[counted], minlength=len(block.countries.codes)).astype(float)
+    per_home = np.bincount(home_of_deal[counted], minlength=len(block.countries.codes) + 1).astype(float)
     home = block.partners.home[block.rows]
     own = block.count(block.deal_host.astype(float))
     return np.where(home >= 0, np.log1p(np.maximum(per_home[home] - own, 0.0)), np.nan)

@@ -87,7 +87,7 @@ class Block:
         if not self.deals.size:
             return np.zeros(0)
         own = self.projects.divisions[self.project]
-        return np.asarray((self.past.divisions[self.history.project[self.deals]] * own).max(axis=1))
+        return np.asarray((self.past.divisions[self.history.project[self.deals]] * own).max(axis=1, initial=0.0))
 
     @cached_property
     def deal_text(self) -> Floats:
