@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from matcher.errors import InputError, SourceError, StaleArtefactError
+from matcher.errors import ConflictError, InputError, SourceError, StaleArtefactError
 from matcher.matching import describe, manifest, rank
 from matcher.matching.calibrate import Calibrator
 from matcher.matching.catalogue import Catalogue
@@ -70,12 +70,15 @@ class Engine:
 
         Raises:
             InputError: there are no partners or no projects to fit on.
+            ConflictError: there is something in `out`.
         """
         if facts.partners.is_empty() or facts.projects.is_empty():
             raise InputError(
                 f"There are {facts.projects.height} projects and {facts.partners.height} partners on "
                 f"{facts.as_of.isoformat()}; load some of each with `matcher init` or `matcher import`."
             )
+        if out.exists() and any(out.iterdir()):
+            raise ConflictError(f"{out} is not empty; an engine is never written over, give another folder.")
         facts = _public(facts)
         corpus = Corpus.of(facts, encoder, None, _step(progress, "encode"))
         linear = LinearRanker(
@@ -83,8 +86,8 @@ class Engine:
         )
         origins = rolling_origins(positive(facts.deals), until=facts.as_of)
         groups = _groups(corpus, origins, progress)
-        ranker, note, held, metrics = _learn(groups, linear, seed)
-        scores = np.concatenate([ranker.score(g.x) for g in held]) if held else np.zeros(0)
+        ranker, judge, note, held, metrics = _learn(groups, linear, seed)
+        scores = np.concatenate([judge.score(g.x) for g in held]) if held else np.zeros(0)
         labels = np.concatenate([g.y for g in held]) if held else np.zeros(0, dtype=np.int64)
         calibrator = Calibrator.fit(scores, labels)
         out.mkdir(parents=True, exist_ok=True)
@@ -201,7 +204,9 @@ def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None
         lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
         ids = partners.frame["partner_id"].to_list()
         for project, winners in origin.labels.items():
-            row = projects.row_of[project]
+            row = projects.row_of.get(project)
+            if row is None:  # the project became public after its deal
+                continue
             words = lexical.scores(" ".join(corpus.project_texts.row(row)[1:]))
             block = Block(
                 project=row, rows=np.arange(len(ids)), projects=projects, partners=partners, history=history,
@@ -242,8 +247,14 @@ def _measure(groups: Sequence[Group], ranker: rank.Ranker, measure: str) -> dict
 
 def _learn(
     groups: Sequence[Group], linear: LinearRanker, seed: int
-) -> tuple[LinearRanker | BoostedRanker, str, Sequence[Group], dict[str, dict[str, tuple[float, float, float]]]]:
-    """The ranker, why it is what it is, the held-out groups, and the measures on them."""
+) -> tuple[
+    LinearRanker | BoostedRanker,
+    rank.Ranker,
+    str,
+    Sequence[Group],
+    dict[str, dict[str, tuple[float, float, float]]],
+]:
+    """The ranker, one that never saw the held-out groups, why, those groups, and the measures on them."""
     split = len(groups) - round(len(groups) * HELD_SHARE)
     # A project's year is never cut in two: the held part starts with a new year.
     while 0 < split < len(groups) and _year(groups[split]) == _year(groups[split - 1]):
@@ -251,8 +262,10 @@ def _learn(
     held = list(groups[split:])
     metrics = {"linear": {m: interval(_measure(held, linear, m), seed=seed) for m in MEASURES}} if held else {}
     if len(groups) < rank.MIN_QUERIES or split == 0:
-        note = f"linear model alone: {len(groups)} labelled queries, {rank.MIN_QUERIES} needed for a tree"
-        return linear, note, held, metrics
+        why = f"{rank.MIN_QUERIES} needed for a tree"
+        if len(groups) >= rank.MIN_QUERIES:
+            why = "all of one year, so that no earlier ones are left to fit a tree on"
+        return linear, linear, f"linear model alone: {len(groups)} labelled queries, {why}", held, metrics
     monotone = [1 if f.monotone else 0 for f in FEATURES]
     inner = rank.fit_tree(_sampled(groups[:split], linear, seed), linear, monotone=monotone, seed=seed)
     trial = {s: BoostedRanker(linear=linear, booster=inner, share=s) for s in rank.SHARES}
@@ -263,7 +276,7 @@ def _learn(
         metrics[f"tree_share_{s:g}"] = {"nDCG@10": interval(ndcg[s], seed=seed)}
     full = rank.fit_tree(_sampled(groups, linear, seed), linear, monotone=monotone, seed=seed)
     note = f"linear model plus {share:g} of LambdaMART, chosen on the {len(held)} latest of {len(groups)} queries"
-    return BoostedRanker(linear=linear, booster=full, share=share), note, held, metrics
+    return BoostedRanker(linear=linear, booster=full, share=share), trial[share], note, held, metrics
 
 
 def _year(group: Group) -> str:

@@ -71,6 +71,8 @@ def read(folder: Path) -> Manifest:
         raise SourceError(f"{folder} holds no engine ({MANIFEST} is missing); fit one with `matcher fit`.") from error
     except ValidationError as error:
         raise SourceError(f"{path} is damaged ({error.error_count()} errors); refit with `matcher fit`.") from error
+    if identifier(manifest.as_of, manifest.model_dump(exclude={"engine"})) != manifest.engine:
+        raise SourceError(f"{path} is damaged (its content does not give its name); refit with `matcher fit`.")
     for name, expected in manifest.files.items():
         if not (folder / name).is_file():
             raise SourceError(f"{folder / name} is missing; refit with `matcher fit`.")
