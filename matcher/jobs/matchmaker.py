@@ -228,6 +228,8 @@ class Matchmaker:
     def _covering(self) -> dict[str, tuple[str, ...]]:
         """Country -> missions that cover it, those seated there first."""
         missions, accreditation = self._posts()
+        # A permanent mission is accredited to an organisation, not to its host: it leads to no company.
+        missions = missions.filter(pl.col("type") != "permanent_mission")
         seated = missions.sort("mission_id").select("country", "mission_id")
         beside = accreditation.sort("mission_id").select("country", "mission_id")
         out: dict[str, list[str]] = {}
