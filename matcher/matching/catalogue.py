@@ -1,7 +1,10 @@
 """An opened engine: the records of one day, described, indexed and ready to be matched."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +30,7 @@ from matcher.matching.retrieve import (
     top,
 )
 from matcher.matching.sides import History, PartnerSide, ProjectSide
-from matcher.records import OPEN_STATUSES, TABLES, Filters, Match, MatchList, Query
+from matcher.records import OPEN_STATUSES, TABLES, Filters, Match, MatchList, Query, Reference
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -211,7 +214,7 @@ class Catalogue:
         )  # fmt: skip
 
     def _draft_block(self, draft: Mapping[str, Any]) -> Block:
-        side, text = self.corpus.draft_project(_draft("projects", draft))
+        side, text = self.corpus.draft_project(_draft("projects", draft, self.corpus.facts.reference))
         words = self.lexical.scores(text)
         return Block(
             project=0, rows=np.arange(self.partners.frame.height), projects=side, partners=self.partners,
@@ -243,18 +246,20 @@ class Catalogue:
         return self._by_score(pairs), int(open_rows.size)
 
     def _for_draft_partner(self, draft: Mapping[str, Any], filters: Filters) -> tuple[list[_Pair], int]:
-        side, text = self.corpus.draft_partner(_draft("partners", draft), self.history.as_of)
+        frame = _draft("partners", draft, self.corpus.facts.reference)
+        side, text = self.corpus.draft_partner(frame, self.history.as_of)
+        # Behind the stored partners, for what is known of its compatriots is known of it too.
+        partners, row = self.partners.followed_by(side), self.partners.frame.height
         index = LexicalIndex([*self.partner_texts, text])
         open_rows = self._open_rows(filters)
         pairs = []
         for p in open_rows:
             words = index.scores(self._words(int(p)))
             block = Block(
-                project=int(p), rows=np.array([0]), projects=self.projects, partners=side,
-                history=History.none(self.history.as_of), past=self.projects, lexical=words[-1:],
-                lexical_best=float(words.max(initial=0.0)),
+                project=int(p), rows=np.array([row]), projects=self.projects, partners=partners,
+                history=self.history, past=self.projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
             )  # fmt: skip
-            pairs.append(self._pair(block, 0))
+            pairs.append(self._pair(block, row))
         return self._by_score(pairs), int(open_rows.size)
 
     def _by_score(self, pairs: list[_Pair]) -> list[_Pair]:
@@ -337,17 +342,43 @@ DRAFT_ID = ""
 """Identifier of an unsaved record; no stored record has it."""
 
 
-def _draft(table: str, values: Mapping[str, Any]) -> pl.DataFrame:
+def _draft(table: str, values: Mapping[str, Any], reference: Reference) -> pl.DataFrame:
     """A one-row frame of an unsaved record; absent columns are unknown.
 
     Raises:
-        InputError: a column that the table does not have.
+        InputError: a column that the table does not have, or a value that the column cannot hold.
     """
     columns = TABLES[table].columns
     unknown = sorted(set(values) - set(columns))
     if unknown:
         raise InputError(f"{', '.join(unknown)}: no such field; fields: {', '.join(columns)}.")
+    given = {k: v for k, v in values.items() if v is not None}
+    for column, value in given.items():
+        expected = _expected(table, column, value)
+        if expected:
+            seen = str(value)[:60]
+            raise InputError(
+                f'{column}: "{seen}" is not usable; expected: {expected}.',
+                [{"pointer": f"/{column}", "seen": seen, "expected": expected}],
+            )
+        if TABLES[table].refs.get(column) == "countries":
+            check_country(value, reference)
     fixed = {"project_id": DRAFT_ID, "country": "VN", "status": "calling"} if table == "projects" else {
         "partner_id": DRAFT_ID, "name": "", "kind": "unknown"}  # fmt: skip
-    row = {**fixed, **values}
+    row = {**fixed, **given}
     return pl.DataFrame([{c: row.get(c) for c in columns}], schema=dict(columns))
+
+
+def _expected(table: str, column: str, value: object) -> str | None:
+    """What a column of a table holds, when a value is not of it; None when it is."""
+    kind, choices = TABLES[table].columns[column], TABLES[table].choices.get(column)
+    if choices:
+        return None if value in choices else f"one of {', '.join(choices)}"
+    if isinstance(kind, pl.List):
+        fits = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
+        return None if fits else "a list of words"
+    if kind.is_numeric():
+        fits = isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
+        return None if fits else "a number"
+    word, type_ = {pl.Date: ("a day", date), pl.Boolean: ("true or false", bool)}.get(type(kind), ("text", str))
+    return None if isinstance(value, type_) else word

@@ -147,7 +147,7 @@ class Corpus:
         return self.side_of_partners(frame, [text], vectors, as_of), text
 
     def vector(self, text: str) -> Vectors:
-        """The centred unit vector of a free text; the zero vector for an empty one."""
+        """The centred unit vector of a free text; the zero vector for one without a word."""
         raw = _encode(self.encoder, [text], None)[0]
         if not raw.any():
             return np.zeros_like(raw)
@@ -179,11 +179,11 @@ class Corpus:
 
 
 def _encode(encoder: Encodes, texts: Sequence[str], progress: Progress | None) -> Vectors:
-    """Raw vectors; the zero vector for an empty text."""
-    filled = [t for t in texts if t]
-    rows = encoder.encode(filled, progress=progress)
+    """Raw vectors; the zero vector for a text without a letter or a digit: it means nothing."""
+    told = [i for i, t in enumerate(texts) if any(map(str.isalnum, t))]
+    rows = encoder.encode([texts[i] for i in told], progress=progress)
     out = np.zeros((len(texts), rows.shape[1]), dtype=np.float32)
-    out[[i for i, t in enumerate(texts) if t]] = rows
+    out[told] = rows
     return out
 
 

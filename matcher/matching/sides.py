@@ -4,7 +4,7 @@ Row i of every array of a side is the i-th record in identifier order. A missing
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -208,6 +208,24 @@ class PartnerSide:
             activity_names=[[tags.get(t, (t, t)) for t in a or ()] for a in frame["activities"].to_list()],
         )
 
+    def followed_by(self, other: "PartnerSide") -> "PartnerSide":
+        """These partners and, behind them, those of another side; row numbers of the first stay."""
+        n = self.frame.height
+        return replace(
+            self,
+            frame=pl.concat([self.frame, other.frame]),
+            divisions=np.vstack([self.divisions, other.divisions]),
+            estimated=np.concatenate([self.estimated, other.estimated]),
+            sections=np.vstack([self.sections, other.sections]),
+            vectors=np.vstack([self.vectors, other.vectors]),
+            home=np.concatenate([self.home, other.home]),
+            footprint=np.vstack([self.footprint, other.footprint]),
+            footprint_known=np.concatenate([self.footprint_known, other.footprint_known]),
+            footprint_rows={**self.footprint_rows, **{(n + i, c): r for (i, c), r in other.footprint_rows.items()}},
+            row_of={**self.row_of, **{k: n + i for k, i in other.row_of.items()}},
+            activity_names=[*self.activity_names, *other.activity_names],
+        )
+
     @cached_property
     def records(self) -> list[dict[str, object]]:
         """The partners as dictionaries, in row order."""
@@ -298,12 +316,6 @@ class History:
     age_years: Floats
     records: list[dict[str, object]]
     as_of: date
-
-    @classmethod
-    def none(cls, as_of: date) -> "History":
-        """No deal at all: what is known of an unsaved partner."""
-        rows = np.zeros(0, dtype=np.int64)
-        return cls(partner=rows, project=rows, age_years=np.zeros(0), records=[], as_of=as_of)
 
     @classmethod
     def of(cls, deals: pl.DataFrame, projects: ProjectSide, partners: PartnerSide, as_of: date) -> "History":

@@ -1,0 +1,127 @@
+"""Profiles: what a record does and has done, in words, without the names that would betray the answer."""
+
+import unicodedata
+from datetime import date
+
+import pytest
+from small_world import HERE, PARTNERS, PROJECTS, REFERENCE, BagEncoder, deal, facts, frame, large
+
+from matcher.matching.corpus import Corpus
+from matcher.matching.describe import Glossary, Names, describe_partners, describe_projects, mask
+from matcher.records import empty
+from matcher.text import tokens
+
+
+def project_texts(rows: list[dict], participants: dict[str, list[str]] | None = None) -> dict[str, tuple[str, str]]:
+    known = Names.of([q["name"] for q in PARTNERS])
+    made = describe_projects(frame("projects", rows), REFERENCE, participants or {}, known)
+    return {p: (vi, en) for p, vi, en in made.iter_rows()}
+
+
+def partner_texts(rows: list[dict], deals: list[dict] | None = None) -> dict[str, str]:
+    made = describe_partners(
+        frame("partners", rows), frame("deals", deals or []), frame("projects", PROJECTS), REFERENCE
+    )  # fmt: skip
+    return dict(made.iter_rows())
+
+
+def test_a_project_is_told_in_each_language_that_is_known() -> None:
+    texts = project_texts(PROJECTS)
+    assert texts["p-port"][0] == "Cảng trung chuyển container Cần Giờ. cảng biển"
+    assert texts["p-port"][1] == "Can Gio container port. seaports. Transhipment container terminal"
+    assert texts["x-solar"] == ("", "Solar power farms. power")
+    assert texts["p-vague"] == ("Khu đô thị ven sông", "")
+
+
+def test_a_project_of_which_nothing_is_known_has_no_text() -> None:
+    assert project_texts([{"project_id": "p", "status": "calling", **HERE}]) == {"p": ("", "")}
+
+
+def test_composed_and_decomposed_names_give_the_same_text() -> None:
+    apart = [{**p, "name_vi": unicodedata.normalize("NFD", p.get("name_vi") or "")} for p in PROJECTS]
+    assert project_texts(apart)["p-port"] == project_texts(PROJECTS)["p-port"]
+
+
+def test_a_partner_is_told_by_what_it_does_and_has_done_and_never_by_its_name() -> None:
+    texts = partner_texts(PARTNERS, [deal(1, "p-wind", "jp-port", date(2020, 1, 1))])
+    assert texts["jp-port"] == "company. container terminals. khai thác cảng container. power. năng lượng điện"
+    for q in PARTNERS:
+        if q.get("activities") or q.get("description"):
+            assert not set(tokens(q["name"])) & set(tokens(texts[q["partner_id"]])) - {
+                "wind",
+                "care",
+                "micro",
+                "terminals",
+            }
+
+
+def test_the_name_stands_in_when_nothing_else_is_known() -> None:
+    texts = partner_texts([*PARTNERS, {"partner_id": "zz", "name": "", "kind": "fund"}])
+    assert texts["nobody"] == "Zephyrus"
+    assert texts["zz"] == "fund"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("Minato Terminals", "Cảng Minato Cần Giờ", "Cảng Cần Giờ"),
+        ("Minato Terminals", "MINATO-led port (Mínàto)", "port"),
+        ("Kawa Bank", "Bank tower for Kawa", "Bank tower for"),
+        ("Xanh Energy", "Energy centre, Xanh", "Energy centre,"),
+        ("", "Cảng Minato", "Cảng Minato"),
+    ],
+)
+def test_the_words_that_name_a_partner_are_masked_and_business_words_stay(name: str, text: str, left: str) -> None:
+    assert mask(text, [name], Names.of([q["name"] for q in PARTNERS])) == left
+
+
+def test_every_deal_masks_its_partner_whatever_became_of_it() -> None:
+    """An imported deal too: its partner's name leaves the text of the project."""
+    rows = [
+        *PROJECTS,
+        {"project_id": "y", "name_en": "Daehan Micro plant of Suan Care", "status": "past", **HERE},
+        {"project_id": "z", "name_en": "Daehan Micro plant", "status": "past", **HERE},
+    ]
+    deals = [deal(1, "y", "kr-chips", None), deal(2, "y", "th-clinic", date(2020, 1, 1), status="mou")]
+    texts = Corpus.of(facts(projects=rows, deals=deals), BagEncoder(), None).project_texts
+    told = dict(zip(texts["project_id"].to_list(), texts["en"].to_list(), strict=True))
+    assert told["y"] == "plant of"
+    assert told["z"] == "Daehan Micro plant"
+
+
+def test_partner_texts_know_only_the_deals_of_their_day() -> None:
+    corpus = Corpus.of(facts(), BagEncoder(), None)
+    ids = corpus.partners["partner_id"].to_list()
+
+    def told(day: date) -> dict[str, str]:
+        return dict(zip(ids, corpus.partner_texts(day), strict=True))
+
+    assert "seaports" not in told(date(2012, 4, 30))["jp-bank"]
+    assert "seaports" in told(date(2012, 5, 1))["jp-bank"]
+    assert "seaports" not in told(date(2026, 11, 22))["sg-estate"]  # only a memorandum
+
+
+def test_texts_do_not_depend_on_the_order_of_records() -> None:
+    known = large(10)
+    texts = Corpus.of(known, BagEncoder(), None).partner_texts(known.as_of)
+    turned = facts(
+        projects=known.projects.to_dicts()[::-1], partners=known.partners.to_dicts()[::-1], deals=known.deals.to_dicts()[::-1],
+        footprint=[],
+    )  # fmt: skip
+    assert Corpus.of(turned, BagEncoder(), None).partner_texts(known.as_of) == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "divisions"),
+    [
+        ("Container terminal in Hai Phong", {"52": 1.0, "50": 0.5}), ("CANG BIEN moi", {"52": 1.0}), ("半導体", {"26": 1.0}),
+        ("Bệnh viện gần cảng", {"86": 1.0, "52": 0.5}), ("", {}), ("?!", {}),
+    ],
+)  # fmt: skip
+def test_the_glossary_reads_divisions_out_of_words(text: str, divisions: dict[str, float]) -> None:
+    found = Glossary(REFERENCE.terms).divisions(text)
+    assert found == pytest.approx(divisions)
+
+
+def test_an_empty_glossary_reads_nothing() -> None:
+    assert Glossary(empty("terms")).divisions("container terminal") == {}
