@@ -16,12 +16,12 @@ _MISSION = "jp-tokyo-embassy"
 """The post whose pairs are shown, if it is stored: Japan has many compiled partners."""
 
 _NEXT = {
-    "vi": """Xem tiếp:
+    "vi": """Xem tiếp (sau khi gõ một lần `. .venv/bin/activate`):
   matcher explain --project {project} --partner {partner}   vì sao, thuận và không thuận
   matcher match --project {project} --n 50 --out partners.xlsx
   matcher match --text "nhà máy xử lý nước thải" --filter country=JP,KR
   matcher serve                                             trang web và API trên 127.0.0.1:8000""",
-    "en": """Where to look next:
+    "en": """Where to look next (after typing `. .venv/bin/activate` once):
   matcher explain --project {project} --partner {partner}   why, for and against
   matcher match --project {project} --n 50 --out partners.xlsx
   matcher match --text "waste water treatment plant" --filter country=JP,KR

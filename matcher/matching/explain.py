@@ -248,7 +248,7 @@ def _show_green(block: Block, i: int) -> Shown:
 def _show_readiness(block: Block, _: int) -> Shown:
     return Shown(
         project=STATUS_NAMES[str(block.record["status"])],
-        partner={"vi": "không áp dụng", "en": "not applicable"},
+        partner={"vi": "như nhau với mọi đối tác", "en": "the same for every partner"},
         **_project_source(block),
     )
 
