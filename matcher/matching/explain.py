@@ -24,7 +24,7 @@ from matcher.matching.labels import (
 )
 from matcher.matching.pairs import Block, Feature
 from matcher.records import Direction, Evidence
-from matcher.text import number
+from matcher.text import money_usd, number
 
 Floats = npt.NDArray[np.float64]
 NEGLIGIBLE = 0.02
@@ -53,7 +53,7 @@ def _named(pairs: Sequence[tuple[str, str]]) -> Both:
 
 
 def _usd(value: float) -> Both:
-    return {"vi": f"{number(value / 1e6, 'vi')} tr USD", "en": f"{number(value / 1e6, 'en')} M USD"}
+    return {"vi": money_usd(value, "vi"), "en": money_usd(value, "en")}
 
 
 def _partner_source(block: Block, i: int) -> dict[str, Any]:
