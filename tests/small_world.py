@@ -57,12 +57,14 @@ def frame(table: str, rows: Rows) -> pl.DataFrame:
 
 def _isic() -> list[dict[str, Any]]:
     sections = {
-        "C": ("Chế biến", "Manufacturing"), "D": ("Điện", "Electricity"), "E": ("Nước", "Water"), "F": ("Xây dựng", "Construction"),
+        "C": ("Chế biến", "Manufacturing"), "D": ("Điện", "Electricity"), "E": ("Nước", "Water"),
+        "F": ("Xây dựng", "Construction"),
         "H": ("Vận tải", "Transport"), "J": ("Thông tin", "Information"), "K": ("Tài chính", "Finance"),
         "L": ("Bất động sản", "Real estate"), "P": ("Giáo dục", "Education"), "Q": ("Y tế", "Health"),
     }  # fmt: skip
     divisions = {
-        "10": ("C", "Thực phẩm", "Food products"), "26": ("C", "Điện tử", "Electronics"), "35": ("D", "Cung cấp điện", "Power supply"),
+        "10": ("C", "Thực phẩm", "Food products"), "26": ("C", "Điện tử", "Electronics"),
+        "35": ("D", "Cung cấp điện", "Power supply"),
         "36": ("E", "Cấp nước", "Water supply"), "41": ("F", "Xây nhà", "Construction of buildings"),
         "42": ("F", "Công trình dân dụng", "Civil engineering"), "50": ("H", "Vận tải thủy", "Water transport"),
         "52": ("H", "Kho bãi", "Warehousing and support for transport"), "62": ("J", "Phần mềm", "Programming"),
@@ -100,7 +102,8 @@ REFERENCE = Reference(
         ]),
     ),
     terms=frame("terms", [
-        {"term": "cảng", "lang": "vi", "isic": ["52"]}, {"term": "container terminal", "lang": "en", "isic": ["52", "50"]},
+        {"term": "cảng", "lang": "vi", "isic": ["52"]},
+        {"term": "container terminal", "lang": "en", "isic": ["52", "50"]},
         {"term": "bệnh viện", "lang": "vi", "isic": ["86"]}, {"term": "hospital", "lang": "en", "isic": ["86"]},
         {"term": "半導体", "lang": "ja", "isic": ["26"]},
     ]),
@@ -130,25 +133,30 @@ REFERENCE = Reference(
 
 HERE = {"country": "VN", "city": "Ho Chi Minh City"}
 PROJECTS: list[dict[str, Any]] = [
-    {"project_id": "p-fab", "name_vi": "Nhà máy bán dẫn Thủ Đức", "name_en": "Semiconductor plant Thu Duc", "sector": "chips",
+    {"project_id": "p-fab", "name_vi": "Nhà máy bán dẫn Thủ Đức",
+    "name_en": "Semiconductor plant Thu Duc", "sector": "chips",
      "isic": ["26"], "value_usd_min": 900e6, "value_usd_max": 1100e6, "form": "fdi_100", "status": "calling", **HERE},
-    {"project_id": "p-hospital", "name_vi": "Bệnh viện quốc tế", "name_en": "International hospital", "sector": "hospital",
+    {"project_id": "p-hospital", "name_vi": "Bệnh viện quốc tế", "name_en": "International hospital",
+    "sector": "hospital",
      "isic": ["86"], "value_usd_min": 40e6, "value_usd_max": 60e6, "form": "jv", "status": "approved", **HERE},
     {"project_id": "p-port", "name_vi": "Cảng trung chuyển container Cần Giờ", "name_en": "Can Gio container port",
-     "description": "Transhipment container terminal.", "sector": "seaport", "isic": ["52", "50"], "value_usd_min": 400e6,
+     "description": "Transhipment container terminal.", "sector": "seaport", "isic": ["52", "50"],
+     "value_usd_min": 400e6,
      "value_usd_max": 600e6, "form": "ppp", "status": "calling", **HERE},
     {"project_id": "p-vague", "name_vi": "Khu đô thị ven sông", "status": "proposed", **HERE},
     {"project_id": "p-wind", "name_vi": "Điện gió ngoài khơi", "name_en": "Offshore wind farms", "sector": "power",
      "isic": ["35"], "green": True, "status": "preparing", **HERE},
     {"project_id": "x-chips", "name_en": "Chip assembly plant", "sector": "chips", "isic": ["26"], "status": "past",
      "country": "VN", "city": "Bac Ninh"},
-    {"project_id": "x-port", "name_vi": "Cảng container Cái Mép", "name_en": "Cai Mep container port", "sector": "seaport",
+    {"project_id": "x-port", "name_vi": "Cảng container Cái Mép", "name_en": "Cai Mep container port",
+    "sector": "seaport",
      "isic": ["52"], "status": "past", **HERE},
     {"project_id": "x-solar", "name_en": "Solar power farms", "sector": "power", "isic": ["35"], "status": "past",
      "country": "TH", "city": "Rayong"},
 ]  # fmt: skip
 PARTNERS: list[dict[str, Any]] = [
-    {"partner_id": "fr-wind", "name": "Ventelec", "country": "FR", "kind": "company", "isic": ["35"], "activities": ["wind"],
+    {"partner_id": "fr-wind", "name": "Ventelec", "country": "FR", "kind": "company", "isic": ["35"],
+    "activities": ["wind"],
      "green": True, "size": "Mid Cap"},
     {"partner_id": "jp-bank", "name": "Kawa Bank", "country": "JP", "kind": "bank", "isic": ["64"]},
     {"partner_id": "jp-dfi", "name": "Nippon Kyoryoku", "country": "JP", "kind": "dfi", "isic": ["64"]},
@@ -180,11 +188,14 @@ DEALS: list[dict[str, Any]] = [
     deal(number, *row[:3], **(row[3] if len(row) > 3 else {}))
     for number, row in enumerate([
         ("x-port", "jp-port", date(2012, 5, 1)), ("x-port", "jp-bank", date(2012, 5, 1), {"role": "lender"}),
-        ("x-port", "kr-build", date(2012, 9, 1), {"role": "contractor"}), ("x-port", "jp-dfi", date(2014, 3, 1), {"role": "loan"}),
+        ("x-port", "kr-build", date(2012, 9, 1), {"role": "contractor"}),
+        ("x-port", "jp-dfi", date(2014, 3, 1), {"role": "loan"}),
         ("x-chips", "kr-chips", date(2019, 2, 1)), ("x-chips", "kr-build", date(2020, 6, 1), {"role": "contractor"}),
-        ("x-chips", "jp-bank", date(2021, 6, 1), {"role": "lender"}), ("x-chips", "sg-fund", date(2022, 6, 1), {"role": "equity"}),
+        ("x-chips", "jp-bank", date(2021, 6, 1), {"role": "lender"}),
+        ("x-chips", "sg-fund", date(2022, 6, 1), {"role": "equity"}),
         ("x-solar", "fr-wind", date(2023, 7, 1)), ("x-solar", "sg-fund", date(2024, 2, 1), {"role": "equity"}),
-        ("x-solar", "jp-dfi", date(2024, 4, 1), {"role": "loan"}), ("x-solar", "kr-build", date(2024, 4, 1), {"role": "contractor"}),
+        ("x-solar", "jp-dfi", date(2024, 4, 1), {"role": "loan"}),
+        ("x-solar", "kr-build", date(2024, 4, 1), {"role": "contractor"}),
         ("p-port", "jp-port", date(2025, 1, 15), {"role": "jv_partner"}),
         ("p-port", "sg-estate", date(2025, 2, 1), {"status": "mou"}),
         ("p-hospital", "th-clinic", date(2025, 3, 1), {"status": "proposed"}),
@@ -233,7 +244,8 @@ def large(queries: int, *, years: Sequence[int] = tuple(range(2014, 2026)), seed
     }
     codes, homes = list(sectors), ["JP", "KR", "SG", "TH", "FR", "US"]
     partners = [
-        {"partner_id": f"q{i:03d}", "name": f"Xyz{i:03d}", "country": homes[i % 6], "kind": ("company", "bank", "fund")[i % 7 % 3],
+        {"partner_id": f"q{i:03d}", "name": f"Xyz{i:03d}", "country": homes[i % 6],
+        "kind": ("company", "bank", "fund")[i % 7 % 3],
          "isic": [codes[i % 5]], "sector": sectors[codes[i % 5]]}
         for i in range(60)
     ]  # fmt: skip
@@ -241,7 +253,8 @@ def large(queries: int, *, years: Sequence[int] = tuple(range(2014, 2026)), seed
     for n in range(queries):
         code = codes[int(rng.integers(5))]
         projects.append({
-            "project_id": f"y{n:04d}", "name_en": f"{sectors[code]} number {n}", "isic": [code], "status": "past", **HERE,
+            "project_id": f"y{n:04d}", "name_en": f"{sectors[code]} number {n}", "isic": [code],
+            "status": "past", **HERE,
         })  # fmt: skip
         year = years[n % len(years)]
         for w in rng.choice(12, size=winners, replace=False):

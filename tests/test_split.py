@@ -20,7 +20,8 @@ def origins(*deals: dict[str, Any], until: date = UNTIL) -> dict[int, dict[str, 
 
 
 def test_a_dated_deal_is_a_label_of_its_year_known_from_the_end_of_the_year_before() -> None:
-    assert origins(deal(1, "p", "q", date(2020, 1, 1)), deal(2, "p", "r", date(2020, 12, 31)), deal(3, "o", "q", date(2022, 5, 5))) == {
+    assert origins(deal(1, "p", "q", date(2020, 1, 1)), deal(2, "p", "r", date(2020, 12, 31)),
+    deal(3, "o", "q", date(2022, 5, 5))) == {
         2020: {"p": {"q", "r"}}, 2022: {"o": {"q"}},
     }  # fmt: skip
 

@@ -44,7 +44,8 @@ def test_folded_text_has_no_case_and_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "plain"),
     [
-        ("ĐƯỜNG SẮT ĐÔ THỊ", "duong sat do thi"), ("Cảng Cần Giờ", "cang can gio"), ("Électricité de France", "electricite de france"),
+        ("ĐƯỜNG SẮT ĐÔ THỊ", "duong sat do thi"), ("Cảng Cần Giờ", "cang can gio"),
+        ("Électricité de France", "electricite de france"),
         ("ＡＢＣ 半導体", "abc 半導体"), ("호찌민", "호찌민"), ("50 ㎒", "50 mhz"), ("№ 1", "no 1"), ("plain", "plain"),
     ],
 )  # fmt: skip

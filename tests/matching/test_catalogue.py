@@ -117,8 +117,10 @@ def test_a_pair_has_one_score_from_whichever_side_it_is_asked(which: str, reques
 
 
 FILTERS = [
-    Filters(country=("JP",)), Filters(region=("ASEAN",)), Filters(kind=("bank", "dfi")), Filters(sector=("52",)), Filters(sector=("H", "26")),
-    Filters(ticket_usd=3e8), Filters(country=("JP", "KR"), kind=("company",)), Filters(sector=("finance",), region=("Asia",)),
+    Filters(country=("JP",)), Filters(region=("ASEAN",)), Filters(kind=("bank", "dfi")),
+    Filters(sector=("52",)), Filters(sector=("H", "26")),
+    Filters(ticket_usd=3e8), Filters(country=("JP", "KR"), kind=("company",)),
+    Filters(sector=("finance",), region=("Asia",)),
     Filters(country=("CL",)),
 ]  # fmt: skip
 
@@ -153,7 +155,8 @@ def test_a_filtered_list_is_the_whole_list_without_the_others(
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
-        (Filters(form=("ppp",)), {"p-port"}), (Filters(sector=("seaport",)), {"p-port"}), (Filters(green=True), {"p-wind"}),
+        (Filters(form=("ppp",)), {"p-port"}), (Filters(sector=("seaport",)), {"p-port"}),
+        (Filters(green=True), {"p-wind"}),
         (Filters(status=("calling",)), {"p-port", "p-fab"}), (Filters(form=("auction",)), set()),
     ],
 )  # fmt: skip
@@ -272,8 +275,10 @@ def test_an_unsaved_partner_scores_as_the_stored_one_of_which_as_much_is_known(c
     [
         (Query(draft_project={"titel": "x"}), "titel"), (Query(draft_partner={"adress": "x"}), "adress"),
         (Query(draft_partner={"kind": "wizard"}), "kind"), (Query(draft_project={"form": "gift"}), "form"),
-        (Query(draft_project={"status": "hopeful"}), "status"), (Query(draft_project={"value_usd_max": "a lot"}), "value_usd_max"),
-        (Query(draft_project={"isic": "52"}), "isic"), (Query(draft_partner={"country": "Japan"}), "Japan"), (Query(), "Nothing"),
+        (Query(draft_project={"status": "hopeful"}), "status"),
+        (Query(draft_project={"value_usd_max": "a lot"}), "value_usd_max"),
+        (Query(draft_project={"isic": "52"}), "isic"),
+        (Query(draft_partner={"country": "Japan"}), "Japan"), (Query(), "Nothing"),
     ],
 )  # fmt: skip
 def test_an_unusable_question_is_refused_by_name(catalogue: Catalogue, query: Query, named: str) -> None:

@@ -105,7 +105,8 @@ def test_texts_do_not_depend_on_the_order_of_records() -> None:
     known = large(10)
     texts = Corpus.of(known, BagEncoder(), None).partner_texts(known.as_of)
     turned = facts(
-        projects=known.projects.to_dicts()[::-1], partners=known.partners.to_dicts()[::-1], deals=known.deals.to_dicts()[::-1],
+        projects=known.projects.to_dicts()[::-1], partners=known.partners.to_dicts()[::-1],
+        deals=known.deals.to_dicts()[::-1],
         footprint=[],
     )  # fmt: skip
     assert Corpus.of(turned, BagEncoder(), None).partner_texts(known.as_of) == texts
@@ -114,7 +115,8 @@ def test_texts_do_not_depend_on_the_order_of_records() -> None:
 @pytest.mark.parametrize(
     ("text", "divisions"),
     [
-        ("Container terminal in Hai Phong", {"52": 1.0, "50": 0.5}), ("CANG BIEN moi", {"52": 1.0}), ("半導体", {"26": 1.0}),
+        ("Container terminal in Hai Phong", {"52": 1.0, "50": 0.5}), ("CANG BIEN moi", {"52": 1.0}),
+        ("半導体", {"26": 1.0}),
         ("Bệnh viện gần cảng", {"86": 1.0, "52": 0.5}), ("", {}), ("?!", {}),
     ],
 )  # fmt: skip

@@ -84,7 +84,8 @@ def test_deals_of_later_days_do_not_change_an_engine(tmp_path: Path) -> None:
         footprint=[f for f in FOOTPRINT if f["counts_from"] is None or f["counts_from"] <= early], as_of=early,
     )  # fmt: skip
     planted = with_rows(
-        with_rows(cut, "deals", [deal(901, "x-port", "th-clinic", date(2023, 1, 1)), deal(902, "p-fab", "nobody", date(2024, 1, 1))]),
+        with_rows(cut, "deals",
+        [deal(901, "x-port", "th-clinic", date(2023, 1, 1)), deal(902, "p-fab", "nobody", date(2024, 1, 1))]),
         "footprint", [stay("nobody", "VN", date(2023, 1, 1))],
     )  # fmt: skip
     fit(cut, tmp_path / "cut")

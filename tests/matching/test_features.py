@@ -37,8 +37,10 @@ PORT = {
     **HERE,
 }
 PAST = [
-    {"project_id": "x-abroad", "name_en": "Harbour cranes", "isic": ["52"], "status": "past", "country": "TH", "city": "Rayong"},
-    {"project_id": "x-far", "name_en": "Chip assembly", "isic": ["26"], "status": "past", "country": "VN", "city": "Hue"},
+    {"project_id": "x-abroad", "name_en": "Harbour cranes", "isic": ["52"], "status": "past",
+    "country": "TH", "city": "Rayong"},
+    {"project_id": "x-far", "name_en": "Chip assembly", "isic": ["26"], "status": "past",
+    "country": "VN", "city": "Hue"},
     {"project_id": "x-near", "name_en": "Container port", "isic": ["52"], "status": "past", **HERE},
 ]  # fmt: skip
 FIRM = {"partner_id": "q", "name": "Qwertia", "kind": "company", "country": "JP"}
@@ -98,7 +100,8 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
     "host_deals": (done("x-far"), done("x-abroad"), NO_DEAL),
     "city_deals": (done("x-near"), done("x-far"), NO_DEAL),
     "recency": (done("x-far", 2025), done("x-far", 2015), Case(deals=[("x-far", "q", None, UNDATED)])),
-    "momentum": (ONE_RECENT, Case(deals=[("x-near", "q", date(2025, 1, 1)), ("x-far", "q", date(2019, 1, 1))]), done("x-far", 2010)),
+    "momentum": (ONE_RECENT,
+    Case(deals=[("x-near", "q", date(2025, 1, 1)), ("x-far", "q", date(2019, 1, 1))]), done("x-far", 2010)),
     "host_presence": (Case(footprint=["VN"]), None, Case(footprint=["TH"])),
     "region_presence": (Case(footprint=["TH", "SG"]), Case(footprint=["TH"]), Case(footprint=["US", "VN"])),
     "abroad": (Case(footprint=["TH", "US"]), Case(footprint=["US"]), Case(footprint=["JP"])),
@@ -111,7 +114,8 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
     ),
     "kind_fit": (Case(), Case(partner={"kind": "university"}), Case(partner={"kind": "unknown"})),
     "form_fit": (
-        Case(project={"form": "oda"}, partner={"kind": "dfi"}), Case(project={"form": "oda"}), Case(project={"form": None}),
+        Case(project={"form": "oda"}, partner={"kind": "dfi"}), Case(project={"form": "oda"}),
+        Case(project={"form": None}),
     ),
     "ticket_fit": (
         Case(project={"value_usd_max": 5e8}, partner={"ticket_usd_min": 1e8, "ticket_usd_max": 9e8}),
@@ -123,7 +127,8 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
     ),
     "green_fit": (Case(project={"green": True}, partner={"green": True}), None, Case(project={"green": True})),
     "readiness": (
-        Case(project={"status": "calling"}), Case(project={"status": "proposed"}), Case(project={"status": "operating"}),
+        Case(project={"status": "calling"}), Case(project={"status": "proposed"}),
+        Case(project={"status": "operating"}),
     ),
 }  # fmt: skip
 
