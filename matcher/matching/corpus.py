@@ -73,7 +73,7 @@ class Corpus:
         participants: dict[str, list[str]] = {}
         for p, q in facts.deals.select("project_id", "partner_id").iter_rows():
             participants.setdefault(p, []).append(names.get(q, ""))
-        known = Names.of(partners["name"].to_list())
+        known = Names.of(partners["name"].to_list(), facts.reference)
         texts = describe_projects(projects, facts.reference, participants, known)
         raw = {lang: _encode(encoder, texts[lang].to_list(), progress) for lang in LANGUAGES}
         if centres is None:

@@ -5,7 +5,7 @@ about fit, and a project text that names its own investor would betray the answe
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,7 +14,7 @@ from matcher.matching.labels import KIND_NAMES
 from matcher.records import Reference
 from matcher.text import fold, nfc, tokens
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the texts change, so that an engine never meets vectors of another wording."""
 
 LANGUAGES = ("vi", "en")
@@ -30,25 +30,42 @@ _PLAIN = frozenset(
 )
 
 
+COMMON = 20
+"""A word in more partner names than this names none of them; a group may share its brand among so many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """How often each folded word occurs in partner names; rare words identify a partner.
+    """How often each folded word occurs in partner names, and which words speak of business or places instead.
 
     Attributes:
         frequency: folded word -> number of partners whose name has it.
+        plain: folded words that say something about a business or a place, and so name nobody.
     """
 
     frequency: Mapping[str, int]
+    plain: frozenset[str] = _PLAIN
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> "Names":
-        """Counts the words of all partner names."""
-        return cls(frequency=Counter(w for name in names for w in set(tokens(name))))
+    def of(cls, names: Iterable[str], reference: Reference | None = None) -> "Names":
+        """Counts the words of all partner names; plain are those of the glossary, sectors and countries."""
+        plain: set[str] = set(_PLAIN)
+        for column in () if reference is None else _plain_columns(reference):
+            for text in column.drop_nulls().to_list():
+                plain.update(tokens(text))
+        return cls(frequency=Counter(w for name in names for w in set(tokens(name))), plain=frozenset(plain))
 
     def telling(self, name: str) -> set[str]:
-        """Folded words of a name that at most three partners share and that are no plain business words."""
-        words = {w for w in tokens(name) if w not in _PLAIN and not w.isdigit()}
-        return {w for w in words if len(w) >= 3 and self.frequency.get(w, 0) <= 3}
+        """Folded words of a name that point to the partner or its group: neither common nor plain."""
+        words = {w for w in tokens(name) if w not in self.plain and not w.isdigit()}
+        return {w for w in words if len(w) >= 2 and self.frequency.get(w, 0) <= COMMON}
+
+
+def _plain_columns(reference: Reference) -> Iterator[pl.Series]:
+    yield reference.terms["term"]
+    for frame in (reference.city_sectors, reference.activity_tags, reference.countries):
+        yield from (frame["name_vi"], frame["name_en"])
+    yield from (reference.isic["title_vi"], reference.isic["title_en"], reference.countries["capital"])
 
 
 def mask(text: str, names: Sequence[str], known: Names) -> str:

@@ -75,6 +75,20 @@ def test_the_words_that_name_a_partner_are_masked_and_business_words_stay(name: 
     assert mask(text, [name], Names.of([q["name"] for q in PARTNERS])) == left
 
 
+@pytest.mark.parametrize("brand", ["Keppel", "LG"])
+def test_a_brand_that_many_companies_of_a_group_share_is_masked(brand: str) -> None:
+    group = [f"{brand} {word}" for word in ("Land", "Corporation", "Energy", "Capital", "Infrastructure", "Water")]
+    others = [f"Company {n} Corporation" for n in range(100)]
+    left = mask(f"{brand} harbour tower", [group[1]], Names.of([*group, *others], REFERENCE))
+    assert brand not in left
+    assert "tower" in left
+
+
+def test_a_word_of_the_glossary_stays_even_if_only_one_partner_has_it_in_its_name() -> None:
+    assert mask("Container wharf", ["Container Kings"], Names.of(["Container Kings"], REFERENCE)) == "Container wharf"
+    assert mask("Container wharf", ["Wharf Kings"], Names.of(["Wharf Kings"], REFERENCE)) == "Container"
+
+
 def test_every_deal_masks_its_partner_whatever_became_of_it() -> None:
     """An imported deal too: its partner's name leaves the text of the project."""
     rows = [
