@@ -5,14 +5,17 @@ with as many dated deals as a test needs.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
+from matcher.matching import rank
 from matcher.matching.corpus import Corpus
 from matcher.matching.features import NAMES, compute
 from matcher.matching.pairs import Block
@@ -289,3 +292,11 @@ def features(known: Facts, project_id: str, *, as_of: date | None = None) -> dic
 def with_rows(known: Facts, table: str, rows: Rows) -> Facts:
     """The same facts and some more rows."""
     return replace(known, **{table: pl.concat([getattr(known, table), frame(table, rows)])})
+
+
+@contextmanager
+def small_trees(rounds: int = 12) -> Iterator[None]:
+    """Trees are fitted in few rounds: on a busy machine LightGBM's threads wait for each other at every step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rank, "ROUNDS", rounds)
+        yield

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,7 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_world import AS_OF, DEALS, FOOTPRINT, PARTNERS, PROJECTS, BagEncoder, deal, facts, large, stay, with_rows
+from small_world import (
+    AS_OF,
+    DEALS,
+    FOOTPRINT,
+    PARTNERS,
+    PROJECTS,
+    BagEncoder,
+    deal,
+    facts,
+    large,
+    small_trees,
+    stay,
+    with_rows,
+)
 
 from matcher.errors import ConflictError, InputError, SourceError, StaleArtefactError
 from matcher.matching import describe, engine, manifest
@@ -29,6 +42,12 @@ def fit(known: Facts, out: Path, *, seed: int = 7) -> Engine:
 
 def content(folder: Path) -> dict[str, bytes]:
     return {f.relative_to(folder).as_posix(): f.read_bytes() for f in sorted(folder.rglob("*"))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_trees() -> Iterator[None]:
+    with small_trees():
+        yield
 
 
 @pytest.fixture(scope="module")

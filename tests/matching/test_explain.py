@@ -1,13 +1,27 @@
 """Evidence: adds up to the score, has both sides' values in both languages, and never invents."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import DEALS, HERE, PARTNERS, PROJECTS, SOURCE, BagEncoder, block, deal, facts, large, with_rows
+from small_world import (
+    DEALS,
+    HERE,
+    PARTNERS,
+    PROJECTS,
+    SOURCE,
+    BagEncoder,
+    block,
+    deal,
+    facts,
+    large,
+    small_trees,
+    with_rows,
+)
 
 from matcher.matching.engine import Engine
 from matcher.matching.explain import NEGLIGIBLE, SHOW, contrast, explain, reasons_of
@@ -42,6 +56,12 @@ def of(found: tuple[Evidence, ...], reason: str) -> Evidence:
     """The piece that speaks of a reason."""
     names = {f.name for f in FEATURES if f.reason == reason}
     return next(e for e in found if e.feature in names)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_trees() -> Iterator[None]:
+    with small_trees():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +224,11 @@ def test_every_reason_has_words_for_every_direction() -> None:
     assert set(REASONS) == set(STATEMENTS) == set(REASON_NAMES) == set(SHOW) == set(reasons_of(FEATURES))
     for reason in REASONS:
         for direction in ("for", "against", "missing"):
-            both = STATEMENTS[reason][direction]  # type: ignore[index]
+            both = STATEMENTS[reason][direction]
             assert set(both) == {"vi", "en"}
             assert both["vi"] != both["en"]
             assert all(text[0].isupper() and text.endswith(".") for text in both.values())
-    assert len({STATEMENTS[r][d]["en"] for r in REASONS for d in ("for", "against", "missing")}) == 3 * len(REASONS)  # type: ignore[index]
+    assert len({STATEMENTS[r][d]["en"] for r in REASONS for d in ("for", "against", "missing")}) == 3 * len(REASONS)
 
 
 def test_every_code_has_a_name_in_both_languages() -> None:

@@ -1,11 +1,13 @@
 """Rankers: additive, monotone, deaf to gaps; the tree is fitted only when labels allow."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from contract.ranker_contract import RankerContract, rows
+from small_world import small_trees
 
 from matcher.errors import SourceError
 from matcher.matching import rank
@@ -33,6 +35,12 @@ def groups(n: int = 60, *, blanked: int | None = None) -> list[Group]:
 def boosted(made: list[Group], *, share: float = 0.5, seed: int = 1) -> BoostedRanker:
     monotone = [1 if f.monotone else 0 for f in FEATURES]
     return BoostedRanker(linear=LINEAR, booster=fit_tree(made, LINEAR, monotone=monotone, seed=seed), share=share)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_trees() -> Iterator[None]:
+    with small_trees(30):
+        yield
 
 
 @pytest.fixture(scope="module")
