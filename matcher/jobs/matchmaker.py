@@ -1,5 +1,6 @@
 """Answers questions about matches for the command line and the API alike: one engine, one store, one way."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -122,7 +123,8 @@ class Matchmaker:
             InputError: a filter, country or cursor is not usable.
         """
         catalogue = self.catalogue(as_of)
-        mark = f"{catalogue.engine}.{self.store.revision()}"
+        asked = hashlib.sha256(repr((query, filters)).encode()).hexdigest()[:8]
+        mark = f"{catalogue.engine}.{self.store.revision()}.{asked}"
         offset = _offset(cursor, mark)
         notes: Sequence[Mapping[str, str]] = ()
         if query.mission_id is not None:
@@ -268,7 +270,7 @@ def _offset(cursor: str | None, mark: str) -> int:
         )
     if head != mark:
         raise InputError(
-            "The list changed since this cursor was given (new facts or a new engine); start again without it.",
+            "This cursor is of another list, or the list changed since (new facts, new engine); start again without it.",
             [{"pointer": "/cursor", "seen": cursor[:60], "expected": f"a cursor of {mark}"}],
         )
     return int(tail)

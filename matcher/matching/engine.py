@@ -202,14 +202,18 @@ def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None
         partners = corpus.partner_side(origin.as_of)
         history = History.of(facts.deals, projects, partners, origin.as_of)
         lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
-        ids = partners.frame["partner_id"].to_list()
+        everybody: list[str] = partners.frame["partner_id"].to_list()
         for project, winners in origin.labels.items():
             row = projects.row_of.get(project)
             if row is None:  # the project became public after its deal
                 continue
             words = lexical.scores(" ".join(corpus.project_texts.row(row)[1:]))
+            # Who is known to be in already is neither a right nor a wrong answer.
+            known = history.partner[history.project == row]
+            rows = np.setdiff1d(np.arange(len(everybody)), known)
+            ids = [everybody[r] for r in rows]
             block = Block(
-                project=row, rows=np.arange(len(ids)), projects=projects, partners=partners, history=history,
+                project=row, rows=rows, projects=projects, partners=partners, history=history,
                 past=projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
             )  # fmt: skip
             y = np.array([i in winners for i in ids], dtype=np.int64)
