@@ -270,7 +270,7 @@ def _offset(cursor: str | None, mark: str) -> int:
         )
     if head != mark:
         raise InputError(
-            "This cursor is of another list, or the list changed since (new facts, new engine); start again without it.",
+            "This cursor is of another list, or facts or engine changed since; start again without it.",
             [{"pointer": "/cursor", "seen": cursor[:60], "expected": f"a cursor of {mark}"}],
         )
     return int(tail)

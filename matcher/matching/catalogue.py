@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -30,7 +30,7 @@ from matcher.matching.retrieve import (
     top,
 )
 from matcher.matching.sides import History, PartnerSide, ProjectSide
-from matcher.records import OPEN_STATUSES, TABLES, Filters, Match, MatchList, Query, Reference
+from matcher.records import OPEN_STATUSES, PROJECT_STATUSES, TABLES, Filters, Match, MatchList, Query, Reference
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -229,19 +229,26 @@ class Catalogue:
         return np.sort(fuse([dense, block.lexical], allow, CANDIDATES))
 
     def _for_project(self, block: Block, filters: Filters) -> tuple[list[_Pair], int]:
-        allow = allow_partners(self.partners.frame, filters, self.corpus.facts.reference, by_sector=True)
+        reference = self.corpus.facts.reference
+        allow = allow_partners(self.partners.frame, filters, reference, by_sector=True)
+        # Every filter holds for a pair: those of projects are asked of this one, the sector of its partners.
+        itself = block.projects.frame.slice(block.project, 1)
+        allow &= allow_projects(itself, replace(filters, sector=()), reference, PROJECT_STATUSES)[0]
         rows = self._candidates(block, allow)
         narrow = block.at(rows)
         scores = self.ranker.score(compute(narrow))
         order = top(scores, np.ones(rows.size, dtype=bool), rows.size)
         return [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order], int(allow.sum())
 
-    def _open_rows(self, filters: Filters) -> Ints:
+    def _open_rows(self, filters: Filters, partner: pl.DataFrame | None = None) -> Ints:
+        """Projects that pass; none when the one partner that is asked about does not pass itself."""
         reference = self.corpus.facts.reference
+        if partner is not None and not allow_partners(partner, filters, reference, by_sector=False)[0]:
+            return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(allow_projects(self.projects.frame, filters, reference, OPEN_STATUSES))
 
     def _for_partner(self, partner: int, filters: Filters) -> tuple[list[_Pair], int]:
-        open_rows = self._open_rows(filters)
+        open_rows = self._open_rows(filters, self.partners.frame.slice(partner, 1))
         pairs = [self._pair(self._block(int(p)), partner) for p in open_rows]
         return self._by_score(pairs), int(open_rows.size)
 
@@ -251,7 +258,7 @@ class Catalogue:
         # Behind the stored partners, for what is known of its compatriots is known of it too.
         partners, row = self.partners.followed_by(side), self.partners.frame.height
         index = LexicalIndex([*self.partner_texts, text])
-        open_rows = self._open_rows(filters)
+        open_rows = self._open_rows(filters, frame)
         pairs = []
         for p in open_rows:
             words = index.scores(self._words(int(p)))

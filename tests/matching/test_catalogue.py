@@ -172,6 +172,26 @@ def test_lists_of_projects_keep_the_filters_of_projects(
     assert {p for p, _ in pairs(catalogue.match(QUERIES[kind], n=ALL, filters=filters))} == expected
 
 
+@pytest.mark.parametrize(
+    ("filters", "passes"),
+    [
+        (Filters(form=("ppp",)), True), (Filters(form=("auction",)), False), (Filters(status=("past",)), False),
+        (Filters(status=("calling",), country=("JP",)), True), (Filters(green=True), False),
+    ],
+)  # fmt: skip
+def test_a_project_that_does_not_pass_itself_has_an_empty_list(
+    catalogue: Catalogue, filters: Filters, passes: bool
+) -> None:
+    assert bool(catalogue.match(Query(project_id="p-port"), n=ALL, filters=filters).matches) is passes
+
+
+def test_a_partner_that_does_not_pass_itself_has_an_empty_list(catalogue: Catalogue) -> None:
+    partner = next(q for q in PARTNERS if q.get("country") == "JP")
+    query = Query(partner_id=partner["partner_id"])
+    assert catalogue.match(query, n=ALL, filters=Filters(country=("JP",))).matches
+    assert catalogue.match(query, n=ALL, filters=Filters(country=("KR",))).candidates == 0
+
+
 def test_a_country_list_is_every_pair_by_score_with_few_places_for_each(wide: Catalogue) -> None:
     home = dict(wide.partners.frame.select("partner_id", "country").iter_rows())
     every = [
