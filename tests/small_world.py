@@ -26,6 +26,7 @@ from matcher.text import tokens
 
 AS_OF = date(2026, 11, 22)
 SOURCE = {"source": "https://example.org/list", "source_on": date(2024, 6, 30), "licence": "CC0-1.0"}
+LISTED = "https://example.org/partners"
 Rows = Iterable[Mapping[str, Any]]
 
 
@@ -54,7 +55,9 @@ def frame(table: str, rows: Rows) -> pl.DataFrame:
     """Rows of a table; a column that a row lacks is null, provenance excepted."""
     columns = dict(TABLES[table].columns)
     counted = {"counts_from": pl.Date()} if table in ("deals", "footprint") else {}
-    made = [{c: {**SOURCE, **row}.get(c) for c in {**columns, **counted}} for row in rows]
+    # Partners are listed elsewhere than their deals, so that they are known before them.
+    given = {**SOURCE, "source": LISTED} if table == "partners" else SOURCE
+    made = [{c: {**given, **row}.get(c) for c in {**columns, **counted}} for row in rows]
     return pl.DataFrame(made, schema={**columns, **counted})
 
 

@@ -23,14 +23,15 @@ SHOWN = {"for": 2, "against": 1, "missing": 1}
 
 WORDS = {
     "vi": {
-        "partner": "Đối tác", "project": "Dự án", "probability": "Xác suất", "why": "Vì sao", "candidates": "ứng viên",
-        "as_of": "tính đến", "engine": "bộ máy", "note": "Lưu ý", "none": "Không có kết quả nào cho câu hỏi này.",
+        "partner": "Đối tác", "project": "Dự án", "probability": "Xác suất", "why": "Vì sao", "candidates": "hồ sơ",
+        "as_of": "tính đến", "engine": "phiên bản mô hình", "note": "Lưu ý",
+        "none": "Không có kết quả nào cho câu hỏi này.",
         "thin": "chưa đủ dữ liệu", "within": "trong {days} ngày", "score": "điểm", "feature": "Yếu tố",
         "contribution": "Đóng góp", "source": "Nguồn", "for": "Thuận lợi", "against": "Bất lợi",
-        "missing": "Chưa biết", "ahead": "Vì sao đứng trên ứng viên kế tiếp: {name}",
-        "last": "Không có ứng viên kế tiếp để so sánh.", "derived": "suy ra từ nhiều bản ghi",
+        "missing": "Chưa biết", "ahead": "Vì sao đứng trên đối tác kế tiếp: {name}",
+        "last": "Không có đối tác kế tiếp để so sánh.", "derived": "suy ra từ nhiều bản ghi",
         "this": "Đối tác này", "next": "Kế tiếp", "difference": "Chênh lệch",
-        "of": "Hiện {shown} trong {candidates} ứng viên",
+        "of": "Hiện {shown} trong {candidates} hồ sơ",
     },
     "en": {
         "partner": "Partner", "project": "Project", "probability": "Probability", "why": "Why",

@@ -96,8 +96,8 @@ def about_list(found: MatchList, lang: str, asked: str) -> list[tuple[str, str]]
         ("Câu hỏi" if vi else "Asked", asked),
         ("Bộ lọc" if vi else "Filters", shown or ("không" if vi else "none")),
         ("Tính đến ngày" if vi else "As of", day(found.as_of, lang)),
-        ("Bộ máy" if vi else "Engine", found.engine),
-        ("Số ứng viên" if vi else "Candidates", number(found.candidates, lang)),
+        ("Phiên bản mô hình" if vi else "Engine", found.engine),
+        ("Số hồ sơ được so sánh" if vi else "Candidates", number(found.candidates, lang)),
         *(
             ((f"Có dữ liệu: {field}" if vi else f"Carry {field}"), f"{number(share * 100, lang, 1)} %")
             for field, share in found.coverage.items()

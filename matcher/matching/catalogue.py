@@ -17,7 +17,7 @@ from matcher.matching.calibrate import Calibrator
 from matcher.matching.corpus import Corpus
 from matcher.matching.explain import Difference, contrast, explain
 from matcher.matching.features import FEATURES, compute
-from matcher.matching.labels import REASON_NAMES
+from matcher.matching.labels import DEAL_STATUS_NAMES, REASON_NAMES, ROLE_NAMES
 from matcher.matching.pairs import Block
 from matcher.matching.rank import Ranker
 from matcher.matching.retrieve import (
@@ -121,6 +121,7 @@ class Catalogue:
         notes: list[Mapping[str, str]] = []
         if query.project_id is not None:
             pairs, candidates = self._for_project(self._block(self._project_row(query.project_id)), filters)
+            notes = self._taking_part(query.project_id)
         elif query.partner_id is not None:
             pairs, candidates = self._for_partner(self._partner_row(query.partner_id), filters)
         elif query.countries is not None:
@@ -316,6 +317,23 @@ class Catalogue:
             }
             for c in empty
         ]
+
+    def _taking_part(self, project_id: str) -> list[Mapping[str, str]]:
+        """One note that names who is on record with a project already, whatever came of it."""
+        names = dict(zip(self.partners.frame["partner_id"], self.partners.frame["name"], strict=True))
+        told: dict[str, dict[str, None]] = {"vi": {}, "en": {}}
+        for d in (
+            self.corpus.facts.deals.filter(pl.col("project_id") == project_id).sort("deal_id").iter_rows(named=True)
+        ):
+            for lang, of in told.items():
+                role, status = ROLE_NAMES[d["role"]][lang], DEAL_STATUS_NAMES[d["status"]][lang]
+                of[f"{names.get(d['partner_id'], d['partner_id'])} ({role}, {status})"] = None
+        if not told["en"]:
+            return []
+        return [{
+            "vi": f"Đã ghi nhận với dự án này: {'; '.join(told['vi'])}.",
+            "en": f"On record with this project already: {'; '.join(told['en'])}.",
+        }]  # fmt: skip
 
     def _pair(self, block: Block, partner: int) -> _Pair:
         score = self.ranker.score(compute(block.at(np.array([partner]))))

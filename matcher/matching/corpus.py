@@ -22,8 +22,12 @@ Progress = Callable[[int, int], None]
 CENTRES = (*LANGUAGES, "plain", "partner")
 """Corpora whose means are stored: project texts by language, Vietnamese without diacritics, partner texts."""
 
-READ_SECTORS = 2
-"""How many sector labels are taken from a text that has no glossary term, by nearness of vectors."""
+READ_SECTORS = 3
+READ_WEIGHT = 0.7
+NEAR = 0.42
+NEAR_BEST = 0.08
+"""How many sector titles are taken from a text that has no glossary term, with which weight, how near they must be
+(cosine), and how far behind the nearest. Source: 22 free texts of our own, docs/decisions.md 2026-11-22."""
 
 
 class Encodes(Protocol):
@@ -155,16 +159,20 @@ class Corpus:
         return unit(np.asarray(raw - self.centres[nearest], dtype=np.float32))
 
     def read_sectors(self, text: str, vector: Vectors) -> Floats:
-        """ISIC division weights read from a text: by glossary, else by the nearest sector labels; (n_divisions,)."""
+        """ISIC division weights read from a text: by glossary, else by the nearest sector titles; (n_divisions,).
+
+        All zero, that is unknown, when no term occurs and no title is near.
+        """
         out = np.zeros(len(self.sectors.divisions))
-        found: Mapping[str, float] = self.glossary.divisions(text)
-        if not found and vector.any() and len(self.labels[0]):
-            codes, vectors = self.labels
-            order = np.argsort(-(vectors @ vector), kind="stable")[:READ_SECTORS]
-            found = {}
+        found: dict[str, float] = dict(self.glossary.divisions(text))
+        codes, vectors = self.labels
+        if not found and vector.any() and len(codes):
+            nearness = vectors @ vector
+            order = np.argsort(-nearness, kind="stable")[:READ_SECTORS]
+            floor = max(NEAR, float(nearness[order[0]]) - NEAR_BEST)
             for place, label in enumerate(order):
-                for i, code in enumerate(codes[int(label)]):
-                    found.setdefault(code[:2], 0.7 / (1 + place) / (1 + i))
+                for i, code in enumerate(codes[int(label)] if nearness[label] >= floor else ()):
+                    found.setdefault(code[:2], READ_WEIGHT / (1 + place) / (1 + i))
         for division, weight in found.items():
             if division in self.sectors.divisions:
                 out[self.sectors.divisions[division]] = weight
@@ -202,8 +210,11 @@ def _partner_texts(facts: Facts, partners: pl.DataFrame, deals: pl.DataFrame) ->
 
 
 def _labels(facts: Facts, encoder: Encodes, centres: Mapping[str, Vectors]) -> tuple[list[list[str]], Vectors]:
-    """City sectors as (ISIC codes, centred vectors of their names)."""
-    frame = facts.reference.city_sectors
+    """City sectors and ISIC divisions as (ISIC codes, centred vectors of their names in both languages)."""
+    divisions = facts.reference.isic.filter(pl.col("level") == 2).select(
+        name_vi=pl.coalesce("title_vi", "title_en"), name_en="title_en", isic=pl.concat_list("code")
+    )
+    frame = pl.concat([facts.reference.city_sectors.select("name_vi", "name_en", "isic"), divisions])
     codes: list[list[str]] = frame["isic"].to_list()
     if not codes:
         return [], np.zeros((0, centres["vi"].shape[0]), dtype=np.float32)

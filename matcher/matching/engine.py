@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -198,19 +199,22 @@ def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None
     facts = corpus.facts
     out: list[Group] = []
     total = sum(len(o.labels) for o in origins)
+    entered = _entered(facts)
     for origin in origins:
         partners = corpus.partner_side(origin.as_of)
         history = History.of(facts.deals, projects, partners, origin.as_of)
         lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
         everybody: list[str] = partners.frame["partner_id"].to_list()
+        unheard = [partners.row_of[q] for q, since in entered.items() if since > origin.as_of]
         for project, winners in origin.labels.items():
             row = projects.row_of.get(project)
             if row is None:  # the project became public after its deal
                 continue
             words = lexical.scores(" ".join(corpus.project_texts.row(row)[1:]))
-            # Who is known to be in already is neither a right nor a wrong answer.
+            # Who is known to be in already is neither a right nor a wrong answer; who is in our tables only because
+            # of a later deal has a record written from that deal, which would betray the answer.
             known = history.partner[history.project == row]
-            rows = np.setdiff1d(np.arange(len(everybody)), known)
+            rows = np.setdiff1d(np.arange(len(everybody)), np.concatenate([known, np.array(unheard, dtype=np.int64)]))
             ids = [everybody[r] for r in rows]
             block = Block(
                 project=row, rows=rows, projects=projects, partners=partners, history=history,
@@ -223,6 +227,20 @@ def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None
             if progress:
                 progress("features", len(out), total)
     return [g for g in out if g.y.any()]
+
+
+def _entered(facts: Facts) -> dict[str, date]:
+    """Partners whose own record was read from one of their deals -> the first day such a deal counts from.
+
+    Before that day nobody would have listed them; a partner with a source of its own is not in the result.
+    """
+    told = facts.partners.select("partner_id", pl.col("source").str.split(" ; ").alias("told"))
+    pages = facts.deals.select("partner_id", "counts_from", pl.concat_list("source", "source_2").alias("pages"))
+    both = told.join(pages, on="partner_id").filter(
+        pl.col("told").list.set_intersection("pages").list.drop_nulls().list.len() > 0
+    )
+    first = both.drop_nulls("counts_from").group_by("partner_id").agg(pl.col("counts_from").min())
+    return dict(first.iter_rows())
 
 
 def _sampled(groups: Sequence[Group], linear: LinearRanker, seed: int) -> list[Group]:

@@ -16,6 +16,7 @@ from matcher.matching.labels import (
     FORM_NAMES,
     KIND_NAMES,
     MISSING_INFORMATION,
+    ROLE_NAMES,
     SIZE_NAMES,
     STATEMENTS,
     STATUS_NAMES,
@@ -27,6 +28,9 @@ from matcher.records import Direction, Evidence
 from matcher.text import money_usd, number
 
 Floats = npt.NDArray[np.float64]
+EXCERPT = 100
+"""Characters of a text that stand for a project without a name."""
+
 NEGLIGIBLE = 0.02
 """A reason whose summed contribution is smaller than this says nothing and is not shown."""
 
@@ -85,7 +89,8 @@ def _deal_line(block: Block, deal: int) -> tuple[str, str]:
     closed = block.history.records[deal]["closed_on"]
     year = closed.year if isinstance(closed, date) else None
     vi, en = project["name_vi"] or project["name_en"], project["name_en"] or project["name_vi"]
-    return f"{vi} ({year or 'không rõ năm'})", f"{en} ({year or 'year unknown'})"
+    role = ROLE_NAMES[str(block.history.records[deal]["role"])]
+    return f"{vi} ({role['vi']}, {year or 'không rõ năm'})", f"{en} ({role['en']}, {year or 'year unknown'})"
 
 
 def _history(block: Block, i: int, wanted: Callable[[int], bool] = lambda _: True) -> Shown:
@@ -115,22 +120,31 @@ def _project_sector(block: Block) -> Both:
     return _divisions(block.projects.divisions[p], block, estimated=bool(block.projects.estimated[p]))
 
 
+def _partner_sector(block: Block, row: int) -> Both:
+    return _divisions(block.partners.divisions[row], block, estimated=bool(block.partners.estimated[row]))
+
+
 def _show_sector(block: Block, i: int) -> Shown:
     q = int(block.rows[i])
     return Shown(
         project=_project_sector(block),
-        partner=_divisions(block.partners.divisions[q], block, estimated=bool(block.partners.estimated[q])),
+        partner=_partner_sector(block, q),
         **_partner_source(block, i),
     )
 
 
 def _show_text(block: Block, i: int) -> Shown:
     p, q = block.record, block.partners.records[int(block.rows[i])]
-    project = {"vi": str(p["name_vi"] or p["name_en"] or ""), "en": str(p["name_en"] or p["name_vi"] or "")}
-    does = block.partners.activity_names[int(block.rows[i])] or (
-        [(str(q["sector"]), str(q["sector"]))] if q["sector"] else []
-    )
-    return Shown(project=project, partner=_named(does[:4]), **_partner_source(block, i))
+    told_project = str(p["description"] or "")[:EXCERPT]  # an unsaved project may have no name
+    project = {
+        "vi": str(p["name_vi"] or p["name_en"] or told_project),
+        "en": str(p["name_en"] or p["name_vi"] or told_project),
+    }
+    does = block.partners.activity_names[int(block.rows[i])][:4]
+    told = _named(does) if does else _partner_sector(block, int(block.rows[i]))
+    if not does and q["sector"]:
+        told = {"vi": told["vi"], "en": str(q["sector"])}
+    return Shown(project=project, partner=told, **_partner_source(block, i))
 
 
 def _show_sector_deals(block: Block, i: int) -> Shown:
@@ -150,10 +164,7 @@ def _show_host(block: Block, i: int) -> Shown:
         on = row["source_on"]
         return Shown(
             project=_host(block),
-            partner={
-                "vi": f"hoạt động: {row['what'] or 'không rõ lĩnh vực'}",
-                "en": f"operates: {row['what'] or 'field unknown'}",
-            },
+            partner={"vi": "đang hoạt động, theo nguồn", "en": f"operates: {row['what'] or 'field unknown'}"},
             source=str(row["source"]),
             on=on if isinstance(on, date) else None,
         )
@@ -178,28 +189,58 @@ def _show_activity(block: Block, i: int) -> Shown:
     )
 
 
-def _show_region(block: Block, i: int) -> Shown:
+def _working_in(block: Block, i: int, among: npt.NDArray[np.bool_]) -> Shown:
+    """The marked countries, home and host aside, in which partner i is known to operate."""
     row = int(block.rows[i])
-    columns = np.flatnonzero(block.partners.footprint[row])
-    home = int(block.partners.home[row])
-    abroad = [int(c) for c in columns if c not in (home, block.host)]
-    rank = {c: (not block.countries.asean[c], block.countries.codes[c]) for c in abroad}
-    near = sorted(abroad, key=lambda c: rank[c])
-    names = [block.countries.name(block.countries.codes[c]) for c in near[:6]]
-    source = block.partners.footprint_rows.get((row, near[0])) if near else None
+    columns = [int(c) for c in np.flatnonzero(block.partners.footprint[row] & among)]
+    shown = [c for c in columns if c not in (int(block.partners.home[row]), block.host)][:6]
+    source = block.partners.footprint_rows.get((row, shown[0])) if shown else None
     on = source["source_on"] if source else None
     return Shown(
         project=_host(block),
-        partner=_named(names),
+        partner=_named([block.countries.name(block.countries.codes[c]) for c in shown]),
         source=str(source["source"]) if source else None,
         on=on if isinstance(on, date) else None,
     )
 
 
-def _show_home(block: Block, i: int) -> Shown:
+def _show_region(block: Block, i: int) -> Shown:
+    return _working_in(block, i, block.neighbours)
+
+
+def _show_abroad(block: Block, i: int) -> Shown:
+    return _working_in(block, i, ~block.neighbours)
+
+
+def _home(block: Block, i: int) -> tuple[str, str]:
     home = int(block.partners.home[int(block.rows[i])])
-    vi, en = block.countries.name(block.countries.codes[home] if home >= 0 else None)
-    return Shown(project=_host(block), partner={"vi": vi, "en": en}, **_partner_source(block, i))
+    return block.countries.name(block.countries.codes[home] if home >= 0 else None)
+
+
+def _show_distance(block: Block, i: int) -> Shown:
+    vi, en = _home(block, i)
+    km = block.km[i]
+    if np.isnan(km):
+        return Shown(project=_host(block), partner={"vi": vi, "en": en}, **_partner_source(block, i))
+    far = round(float(km), -2)
+    return Shown(
+        project=_host(block),
+        partner={"vi": f"{vi} (≈ {number(far, 'vi')} km)", "en": f"{en} (≈ {number(far, 'en')} km)"},
+        **_partner_source(block, i),
+    )
+
+
+def _show_home_ties(block: Block, i: int) -> Shown:
+    home = int(block.partners.home[int(block.rows[i])])
+    vi, en = _home(block, i)
+    if home < 0:
+        return Shown(project=_host(block), partner=UNKNOWN)
+    n = int(block.compatriot_deals[i])
+    agreements = ", ".join(block.agreements(home))
+    vi, en = f"{vi}: {number(n, 'vi')} thương vụ đã ghi nhận", f"{en}: {number(n, 'en')} deals on record"
+    if agreements:
+        vi, en = f"{vi}; {agreements}", f"{en}; {agreements}"
+    return Shown(project=_host(block), partner={"vi": vi, "en": en})
 
 
 def _kind(block: Block, i: int) -> Both:
@@ -212,8 +253,11 @@ def _show_kind(block: Block, i: int) -> Shown:
 
 
 def _show_form(block: Block, i: int) -> Shown:
-    form = block.record["form"]
-    return Shown(project=FORM_NAMES[str(form)] if form else UNKNOWN, partner=_kind(block, i), **_project_source(block))
+    form, note = block.record["form"], block.record["form_note"]
+    asked = FORM_NAMES[str(form)] if form else UNKNOWN
+    if form == "other" and note:
+        asked = {lang: f"{name}: {note}" for lang, name in asked.items()}
+    return Shown(project=asked, partner=_kind(block, i), **_project_source(block))
 
 
 def _value(block: Block) -> Both:
@@ -261,7 +305,9 @@ SHOW: dict[str, Callable[[Block, int], Shown]] = {
     "host_experience": _show_host,
     "activity": _show_activity,
     "region": _show_region,
-    "home": _show_home,
+    "abroad": _show_abroad,
+    "distance": _show_distance,
+    "home_ties": _show_home_ties,
     "kind": _show_kind,
     "form": _show_form,
     "ticket": _show_ticket,

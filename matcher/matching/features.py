@@ -203,32 +203,25 @@ def region_presence(block: Block) -> Floats:
     Returns: log(1 + number of such countries beside its home and the host), > 0; unknown when none is known, for
         nobody lists where a company is not.
     """
-    countries = block.countries
     if block.host < 0:
         return np.full(block.rows.size, np.nan)
-    near = np.array([s is not None and s == countries.subregion[block.host] for s in countries.subregion])
-    if countries.asean[block.host]:
-        near = near | countries.asean
-    near[block.host] = False
+    near = block.neighbours
     inside = block.partners.footprint[block.rows][:, near].sum(axis=1).astype(float)
     inside -= _at_home(block, near)
     return np.where(inside > 0, np.log1p(np.maximum(inside, 0.0)), np.nan)
 
 
 def abroad(block: Block) -> Floats:
-    """The partner is known to operate abroad at all.
+    """The partner is known to operate abroad, farther than the host's neighbours.
 
-    Returns: log(1 + number of countries beside its home), > 0; unknown when none is known.
+    Returns: log(1 + number of countries beside its home, the host and the host's neighbours), > 0; unknown when
+        none is known.
     """
-    every = np.ones(len(block.countries.codes), dtype=bool)
-    elsewhere = block.partners.footprint[block.rows].sum(axis=1) - _at_home(block, every)
+    farther = ~block.neighbours
+    if block.host >= 0:
+        farther[block.host] = False
+    elsewhere = block.partners.footprint[block.rows][:, farther].sum(axis=1) - _at_home(block, farther)
     return np.where(elsewhere > 0, np.log1p(np.maximum(elsewhere, 0)), np.nan)
-
-
-def _km(lat1: Floats, lon1: Floats, lat2: float, lon2: float) -> Floats:
-    a1, a2 = np.radians(lat1), np.radians(lat2)
-    h = np.sin((a1 - a2) / 2) ** 2 + np.cos(a1) * np.cos(a2) * np.sin(np.radians(lon1 - lon2) / 2) ** 2
-    return np.asarray(2 * 6371.0 * np.arcsin(np.sqrt(h)), dtype=np.float64)
 
 
 def home_near(block: Block) -> Floats:
@@ -237,12 +230,7 @@ def home_near(block: Block) -> Floats:
     Returns: exp(-distance of the capitals / 6,000 km), in (0, 1]; unknown without both places.
     Source: gravity of investment falls with distance (CEPII GeoDist literature); scale is our choice.
     """
-    home = block.partners.home[block.rows]
-    if block.host < 0:
-        return np.full(home.size, np.nan)
-    c = block.countries
-    km = _km(c.lat[home], c.lon[home], float(c.lat[block.host]), float(c.lon[block.host]))
-    return np.where(home >= 0, np.exp(-km / 6000.0), np.nan)
+    return np.exp(-block.km / 6000.0)
 
 
 def home_region(block: Block) -> Floats:
@@ -281,12 +269,7 @@ def home_deals(block: Block) -> Floats:
 
     Returns: log(1 + number of recorded deals of its compatriots there), >= 0; unknown without a home country.
     """
-    home_of_deal = block.partners.home[block.history.partner[block.deals]]
-    counted = block.deal_host & (home_of_deal >= 0)
-    per_home = np.bincount(home_of_deal[counted], minlength=len(block.countries.codes) + 1).astype(float)
-    home = block.partners.home[block.rows]
-    own = block.count(block.deal_host.astype(float))
-    return np.where(home >= 0, np.log1p(np.maximum(per_home[home] - own, 0.0)), np.nan)
+    return np.log1p(block.compatriot_deals)
 
 
 THEMES: dict[str, frozenset[str]] = {
@@ -361,6 +344,22 @@ def form_fit(block: Block) -> Floats:
     )
 
 
+LENDER_FIT: dict[str, frozenset[str]] = {
+    "oda": frozenset({"dfi", "intl_org", "government"}),
+    "loan": frozenset({"dfi", "intl_org", "government", "bank"}),
+}
+"""Kinds of partner that supply what a form of finance asks for."""
+
+
+def lender_fit(block: Block) -> Floats:
+    """The project asks for ODA or a loan and the partner is of a kind that gives it.
+
+    Returns: 1.0 where it is; unknown otherwise, for other partners may still build or operate.
+    """
+    kinds = LENDER_FIT.get(str(block.record["form"]), frozenset())
+    return np.array([1.0 if block.partners.kinds[i] in kinds else np.nan for i in block.rows], dtype=np.float64)
+
+
 def ticket_fit(block: Block) -> Floats:
     """The capital sought lies within the partner's usual ticket.
 
@@ -426,13 +425,14 @@ FEATURES: tuple[Feature, ...] = (
     Feature(compute=recency, reason="activity", neutral=0.25, weight=0.3),
     Feature(compute=momentum, reason="activity", neutral=0.3, weight=0.1),
     Feature(compute=region_presence, reason="region", neutral=0.0, weight=0.4),
-    Feature(compute=abroad, reason="region", neutral=0.0, weight=0.1),
-    Feature(compute=home_near, reason="home", neutral=0.4, weight=0.8),
-    Feature(compute=home_region, reason="home", neutral=0.4, weight=0.2),
-    Feature(compute=home_trade_deal, reason="home", neutral=0.0, weight=0.1),
-    Feature(compute=home_deals, reason="home", neutral=1.5, weight=0.2),
+    Feature(compute=abroad, reason="abroad", neutral=0.0, weight=0.1),
+    Feature(compute=home_near, reason="distance", neutral=0.4, weight=0.8),
+    Feature(compute=home_region, reason="distance", neutral=0.4, weight=0.2),
+    Feature(compute=home_trade_deal, reason="home_ties", neutral=0.0, weight=0.1),
+    Feature(compute=home_deals, reason="home_ties", neutral=1.5, weight=0.2),
     Feature(compute=kind_fit, reason="kind", neutral=0.6, weight=2.5),
     Feature(compute=form_fit, reason="form", neutral=0.6, weight=0.6),
+    Feature(compute=lender_fit, reason="form", neutral=0.0, weight=4.0),
     Feature(compute=ticket_fit, reason="ticket", neutral=0.5, weight=1.0),
     Feature(compute=size_fit, reason="size", neutral=0.7, weight=0.8),
     Feature(compute=green_fit, reason="green", neutral=0.0, weight=0.3),

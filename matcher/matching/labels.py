@@ -50,6 +50,38 @@ STATUS_NAMES: dict[str, Both] = {
     "past": {"vi": "đã thực hiện", "en": "past investment"},
 }
 
+ROLE_NAMES: dict[str, Both] = {
+    "owner": {"vi": "chủ đầu tư", "en": "owner"},
+    "jv_partner": {"vi": "bên liên doanh", "en": "joint-venture partner"},
+    "lender": {"vi": "bên cho vay", "en": "lender"},
+    "contractor": {"vi": "nhà thầu", "en": "contractor"},
+    "operator": {"vi": "bên vận hành", "en": "operator"},
+    "proponent": {"vi": "bên đề xuất", "en": "proponent"},
+    "partner": {"vi": "bên hợp tác", "en": "partner"},
+    "seller": {"vi": "bên bán", "en": "seller"},
+    "investor": {"vi": "nhà đầu tư", "en": "investor"},
+    "licensor": {"vi": "bên cấp phép", "en": "licensor"},
+    "equity": {"vi": "góp vốn", "en": "equity"},
+    "loan": {"vi": "cho vay", "en": "loan"},
+    "parent": {"vi": "công ty mẹ", "en": "parent"},
+    "bond": {"vi": "trái phiếu", "en": "bond"},
+    "insurance": {"vi": "bảo hiểm", "en": "insurance"},
+    "grant": {"vi": "tài trợ", "en": "grant"},
+    "finance": {"vi": "cấp vốn", "en": "finance"},
+}
+
+DEAL_STATUS_NAMES: dict[str, Both] = {
+    "done": {"vi": "đã thực hiện", "en": "done"},
+    "proposed": {"vi": "đề xuất", "en": "proposed"},
+    "mou": {"vi": "bản ghi nhớ", "en": "memorandum"},
+    "planned": {"vi": "dự kiến", "en": "planned"},
+    "announced": {"vi": "đã công bố", "en": "announced"},
+    "talks": {"vi": "đang trao đổi", "en": "in talks"},
+    "cancelled": {"vi": "đã hủy", "en": "cancelled"},
+    "divested": {"vi": "đã thoái vốn", "en": "divested"},
+    "unknown": {"vi": "chưa rõ tình trạng", "en": "status unknown"},
+}
+
 SIZE_NAMES: dict[str, Both] = {
     "mega cap": {"vi": "vốn hóa rất lớn (từ 200 tỷ USD)", "en": "mega cap (200 bn USD or more)"},
     "large cap": {"vi": "vốn hóa lớn (10–200 tỷ USD)", "en": "large cap (10-200 bn USD)"},
@@ -76,33 +108,39 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     "similar_deals": {
         "for": {"vi": "Đối tác đã tham gia dự án tương tự.", "en": "The partner took part in similar projects."},
         "against": {
-            "vi": "Các dự án trước đây của đối tác ít giống dự án này.",
-            "en": "The partner's past projects are unlike this one.",
+            "vi": "Các dự án đã ghi nhận của đối tác ít giống dự án này.",
+            "en": "The partner's recorded projects are unlike this one.",
         },
         "missing": {
-            "vi": "Chưa ghi nhận thương vụ nào của đối tác.",
-            "en": "No past deal of the partner is on record.",
+            "vi": "Chưa ghi nhận thương vụ nào đã hoàn tất của đối tác.",
+            "en": "No completed deal of the partner is on record.",
         },
     },
     "sector_deals": {
-        "for": {"vi": "Đối tác đã đầu tư vào ngành này.", "en": "The partner has invested in this sector."},
+        "for": {
+            "vi": "Đối tác đã tham gia dự án trong ngành này.",
+            "en": "The partner took part in projects of this sector.",
+        },
         "against": {
             "vi": "Chưa ghi nhận thương vụ nào của đối tác trong ngành này.",
             "en": "None of the partner's recorded deals is in this sector.",
         },
         "missing": {
-            "vi": "Chưa rõ đối tác đã đầu tư vào ngành này hay chưa.",
-            "en": "Whether the partner has invested in this sector is not known.",
+            "vi": "Chưa rõ đối tác đã tham gia dự án trong ngành này hay chưa.",
+            "en": "Whether the partner took part in projects of this sector is not known.",
         },
     },
     "host_experience": {
-        "for": {"vi": "Đối tác đã có mặt tại Việt Nam.", "en": "The partner is already present in the host country."},
+        "for": {
+            "vi": "Đối tác từng tham gia dự án hoặc hoạt động tại nước sở tại.",
+            "en": "The partner has taken part in projects or operated in the host country.",
+        },
         "against": {
-            "vi": "Chưa ghi nhận đối tác có mặt tại Việt Nam.",
+            "vi": "Chưa ghi nhận đối tác hoạt động tại nước sở tại.",
             "en": "No presence of the partner in the host country is on record.",
         },
         "missing": {
-            "vi": "Chưa rõ đối tác đã có mặt tại Việt Nam hay chưa.",
+            "vi": "Chưa rõ đối tác đã có mặt tại nước sở tại hay chưa.",
             "en": "Whether the partner is present in the host country is not known.",
         },
     },
@@ -112,26 +150,54 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
         "missing": {"vi": "Chưa rõ ngày thương vụ gần nhất.", "en": "The date of the latest deal is not known."},
     },
     "region": {
-        "for": {"vi": "Đối tác hoạt động ở các nước lân cận.", "en": "The partner operates in neighbouring countries."},
+        "for": {
+            "vi": "Đối tác hoạt động ở các nước lân cận của nước sở tại.",
+            "en": "The partner operates in neighbours of the host country.",
+        },
         "against": {
             "vi": "Chưa ghi nhận đối tác hoạt động ở các nước lân cận.",
             "en": "No operation of the partner in neighbouring countries is on record.",
         },
         "missing": {
-            "vi": "Chưa rõ đối tác hoạt động ở những nước nào.",
-            "en": "In which countries the partner operates is not known.",
+            "vi": "Chưa rõ đối tác có hoạt động ở các nước lân cận hay không.",
+            "en": "Whether the partner operates in neighbouring countries is not known.",
         },
     },
-    "home": {
+    "abroad": {
         "for": {
-            "vi": "Nước của đối tác gần gũi và có quan hệ đầu tư với Việt Nam.",
-            "en": "The partner's home country is near and tied to Viet Nam by trade and investment.",
+            "vi": "Đối tác hoạt động ở các nước xa hơn.",
+            "en": "The partner operates in countries farther away.",
+        },
+        "against": {"vi": "Chưa ghi nhận hoạt động ở nước ngoài.", "en": "No operation abroad is on record."},
+        "missing": {
+            "vi": "Chưa rõ đối tác có hoạt động ở các nước xa hơn hay không.",
+            "en": "Whether the partner operates in countries farther away is not known.",
+        },
+    },
+    "distance": {
+        "for": {
+            "vi": "Nước của đối tác ở gần nước sở tại.",
+            "en": "The partner's home country is near the host country.",
         },
         "against": {
-            "vi": "Nước của đối tác ở xa hoặc ít quan hệ đầu tư với Việt Nam.",
-            "en": "The partner's home country is far or has few investment ties with Viet Nam.",
+            "vi": "Nước của đối tác ở xa nước sở tại.",
+            "en": "The partner's home country is far from the host country.",
         },
         "missing": {"vi": "Chưa rõ nước của đối tác.", "en": "The partner's home country is not known."},
+    },
+    "home_ties": {
+        "for": {
+            "vi": "Đã ghi nhận thương vụ của doanh nghiệp cùng nước, hoặc có hiệp định thương mại.",
+            "en": "Compatriots of the partner have deals on record, or a trade agreement is in force.",
+        },
+        "against": {
+            "vi": "Ít thương vụ được ghi nhận từ nước của đối tác.",
+            "en": "Few deals from the partner's home country are on record.",
+        },
+        "missing": {
+            "vi": "Chưa rõ quan hệ đầu tư với nước của đối tác.",
+            "en": "Investment ties with the partner's home country are not known.",
+        },
     },
     "kind": {
         "for": {
@@ -154,8 +220,8 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
             "en": "The kind of partner does not suit the form of investment.",
         },
         "missing": {
-            "vi": "Dự án chưa công bố hình thức đầu tư.",
-            "en": "The project publishes no form of investment.",
+            "vi": "Chưa thể so sánh hình thức đầu tư.",
+            "en": "The form of investment cannot be compared.",
         },
     },
     "ticket": {
@@ -168,8 +234,8 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
             "en": "The capital sought is outside the partner's ticket.",
         },
         "missing": {
-            "vi": "Chưa rõ quy mô vốn của một bên.",
-            "en": "The amount of one side is not known.",
+            "vi": "Chưa rõ quy mô vốn của ít nhất một bên.",
+            "en": "The amount of at least one side is not known.",
         },
     },
     "size": {
@@ -181,11 +247,11 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
         },
     },
     "green": {
-        "for": {"vi": "Cả hai bên đều hướng tới xanh.", "en": "Both sides are marked green."},
-        "against": {"vi": "Hai bên khác nhau về định hướng xanh.", "en": "The sides differ in greenness."},
+        "for": {"vi": "Cả hai bên đều có yếu tố xanh.", "en": "Both sides are marked green."},
+        "against": {"vi": "Hai bên khác nhau về yếu tố xanh.", "en": "The sides differ in greenness."},
         "missing": {
-            "vi": "Chưa có thông tin về định hướng xanh của cả hai bên.",
-            "en": "Whether both sides are green is not known.",
+            "vi": "Chưa rõ yếu tố xanh của ít nhất một bên.",
+            "en": "Whether one side or both are green is not known.",
         },
     },
     "readiness": {
@@ -207,15 +273,17 @@ REASON_NAMES: dict[str, Both] = {
     "text": {"vi": "mô tả", "en": "description"},
     "similar_deals": {"vi": "dự án tương tự", "en": "similar projects"},
     "sector_deals": {"vi": "thương vụ cùng ngành", "en": "deals in the sector"},
-    "host_experience": {"vi": "có mặt tại Việt Nam", "en": "presence in the host country"},
+    "host_experience": {"vi": "kinh nghiệm tại nước sở tại", "en": "experience in the host country"},
     "activity": {"vi": "hoạt động gần đây", "en": "recent activity"},
     "region": {"vi": "hoạt động trong khu vực", "en": "presence in the region"},
-    "home": {"vi": "nước của đối tác", "en": "home country"},
+    "abroad": {"vi": "hoạt động ở nước ngoài", "en": "presence abroad"},
+    "distance": {"vi": "khoảng cách", "en": "distance"},
+    "home_ties": {"vi": "quan hệ với nước của đối tác", "en": "ties with the home country"},
     "kind": {"vi": "loại hình đối tác", "en": "kind of partner"},
     "form": {"vi": "hình thức đầu tư", "en": "form of investment"},
     "ticket": {"vi": "quy mô vốn", "en": "ticket size"},
     "size": {"vi": "tầm vóc đối tác", "en": "size of the partner"},
-    "green": {"vi": "định hướng xanh", "en": "greenness"},
+    "green": {"vi": "yếu tố xanh", "en": "greenness"},
     "readiness": {"vi": "mức sẵn sàng của dự án", "en": "readiness of the project"},
 }
 """Short names of the groups of features."""

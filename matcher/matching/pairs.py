@@ -67,6 +67,43 @@ class Block:
     def _deal_partner(self) -> Ints:
         return self.history.partner[self.deals]
 
+    @cached_property
+    def neighbours(self) -> npt.NDArray[np.bool_]:
+        """Countries near the host, which is not one of them: its subregion and, for a member, ASEAN."""
+        c, host = self.countries, self.host
+        if host < 0:
+            return np.zeros(len(c.codes), dtype=bool)
+        near = np.array([s is not None and s == c.subregion[host] for s in c.subregion], dtype=bool)
+        near = near | c.asean if c.asean[host] else near
+        near[host] = False
+        return near
+
+    @cached_property
+    def km(self) -> Floats:
+        """Distance from each partner's home to the host, capital to capital; NaN without both places."""
+        home, c = self.partners.home[self.rows], self.countries
+        if self.host < 0:
+            return np.full(home.size, np.nan)
+        lat, lon = np.append(c.lat, np.nan)[home], np.append(c.lon, np.nan)[home]
+        return _km(lat, lon, float(c.lat[self.host]), float(c.lon[self.host]))
+
+    @cached_property
+    def compatriot_deals(self) -> Floats:
+        """Recorded deals in the host country of other partners of the same home; NaN without a home country."""
+        home_of_deal = self.partners.home[self._deal_partner]
+        counted = self.deal_host & (home_of_deal >= 0)
+        per_home = np.bincount(home_of_deal[counted], minlength=len(self.countries.codes) + 1).astype(float)
+        home = self.partners.home[self.rows]
+        own = self.count(self.deal_host.astype(float))
+        return np.where(home >= 0, np.maximum(per_home[home] - own, 0.0), np.nan)
+
+    def agreements(self, home: int) -> list[str]:
+        """Trade agreements of a home country (a column) with Viet Nam known to be in force, if that is the host."""
+        if self.record["country"] != "VN" or home < 0:
+            return []
+        of_home = self.countries.fta.get(self.countries.codes[home], ())
+        return sorted(name for name, on in of_home if on is not None and on <= self.history.as_of)
+
     def count(self, weights: npt.NDArray[np.floating]) -> Floats:
         """Sum of a weight per counted deal over each partner's deals, for the partners of this block."""
         total = np.bincount(self._deal_partner, weights=weights, minlength=self.partners.frame.height)
@@ -118,6 +155,12 @@ class Block:
         return np.array(
             [city is not None and past[p]["city"] == city for p in self.history.project[self.deals]], dtype=bool
         )
+
+
+def _km(lat1: Floats, lon1: Floats, lat2: float, lon2: float) -> Floats:
+    a1, a2 = np.radians(lat1), np.radians(lat2)
+    h = np.sin((a1 - a2) / 2) ** 2 + np.cos(a1) * np.cos(a2) * np.sin(np.radians(lon1 - lon2) / 2) ** 2
+    return np.asarray(2 * 6371.0 * np.arcsin(np.sqrt(h)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

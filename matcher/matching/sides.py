@@ -324,7 +324,9 @@ class History:
         valid = valid.filter(
             pl.col("partner_id").is_in(list(partners.row_of)) & pl.col("project_id").is_in(list(projects.row_of))
         )
-        age = valid.select((pl.lit(as_of) - pl.col("closed_on")).dt.total_days() / 365.25).to_series()
+        # From the last day that the date can mean, which is what `counts_from` of a dated deal is.
+        dated = pl.when(pl.col("closed_on").is_not_null()).then(pl.col("counts_from"))
+        age = valid.select((pl.lit(as_of) - dated).dt.total_days() / 365.25).to_series()
         return cls(
             partner=np.array([partners.row_of[k] for k in valid["partner_id"].to_list()], dtype=np.int64),
             project=np.array([projects.row_of[k] for k in valid["project_id"].to_list()], dtype=np.int64),

@@ -140,7 +140,7 @@ def test_table_shows_reasons_day_engine_and_candidates(run, lang):
     assert "▲" in out
     assert engine in out
     assert ("01/11/2026" if lang == "vi" else "2026-11-01") in out
-    assert ("ứng viên" if lang == "vi" else "candidates") in out
+    assert ("hồ sơ" if lang == "vi" else "candidates") in out
     assert ("Cảng trung chuyển" if lang == "vi" else "Transshipment Port") in out
 
 

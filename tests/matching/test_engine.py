@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from small_world import (
     AS_OF,
@@ -295,3 +296,17 @@ def test_probabilities_are_fitted_on_queries_that_the_tree_did_not_see(
 def test_manifest_reads_what_was_written(made: Path) -> None:
     read = manifest.read(made)
     assert read.to_json() == json.loads((made / "manifest.json").read_text(encoding="utf-8"))
+
+
+def test_a_partner_known_only_from_a_deal_is_no_candidate_before_it(tmp_path: Path) -> None:
+    """Its record was written from the deal that is asked for, so that ranking it right would prove nothing."""
+    world = large(90)
+    winner = world.deals["partner_id"].mode().sort()[0]
+    own = world.deals.filter(pl.col("partner_id") == winner)
+    told = pl.when(pl.col("partner_id") == winner).then(pl.lit(own["source"][0])).otherwise(pl.col("source"))
+    born = replace(world, partners=world.partners.with_columns(source=told))
+    before, after = fit(world, tmp_path / "a").manifest.counts, fit(born, tmp_path / "b").manifest.counts
+    first_year = own["closed_on"].min().year
+    lost = own.filter(pl.col("closed_on").dt.year() == first_year).height
+    assert lost >= 1
+    assert after["labels"] == before["labels"] - lost

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from small_world import (
     DEALS,
     HERE,
+    LISTED,
     PARTNERS,
     PROJECTS,
     SOURCE,
@@ -139,21 +140,11 @@ def test_every_piece_is_ordered_and_has_both_values_in_both_languages(project: s
 
 def test_a_record_that_stands_behind_a_value_is_named_with_its_day() -> None:
     found = evidence(facts(), "p-port", "jp-port")
-    for reason in (
-        "sector",
-        "text",
-        "home",
-        "kind",
-        "size",
-        "form",
-        "ticket",
-        "host_experience",
-        "sector_deals",
-        "region",
-        "activity",
-    ):
+    of_partner = ("sector", "text", "distance", "kind", "size")
+    for reason in (*of_partner, "form", "ticket", "host_experience", "sector_deals", "region", "activity"):
         piece = of(found, reason)
-        assert (piece.source, piece.on) == (SOURCE["source"], SOURCE["source_on"]), reason
+        expected = LISTED if reason in of_partner else SOURCE["source"]
+        assert (piece.source, piece.on) == (expected, SOURCE["source_on"]), reason
 
 
 def test_a_deal_behind_a_value_is_cited_and_not_the_partner() -> None:
@@ -165,15 +156,16 @@ def test_a_deal_behind_a_value_is_cited_and_not_the_partner() -> None:
         piece = of(found, reason)
         assert (piece.source, piece.on) == ("https://example.org/deal", date(2025, 6, 1)), reason
     told = of(found, "sector_deals").partner_value
-    assert told["en"] == "1 deal: Cai Mep container port (2025)"
-    assert told["vi"] == "1 thương vụ: Cảng container Cái Mép (2025)"
+    assert told["en"] == "1 deal: Cai Mep container port (owner, 2025)"
+    assert told["vi"] == "1 thương vụ: Cảng container Cái Mép (chủ đầu tư, 2025)"
 
 
 def test_what_is_shown_is_what_is_on_record() -> None:
     found = evidence(facts(), "p-port", "jp-port")
     assert of(found, "ticket").project_value == {"vi": "400 tr USD – 600 tr USD", "en": "400 M USD – 600 M USD"}
     assert of(found, "ticket").partner_value == {"vi": "200 tr USD – 900 tr USD", "en": "200 M USD – 900 M USD"}
-    assert of(found, "home").partner_value == {"vi": "Nhật Bản", "en": "Japan"}
+    assert re.fullmatch(r"Japan \(≈ \d,\d00 km\)", of(found, "distance").partner_value["en"])
+    assert of(found, "home_ties").partner_value["vi"].startswith("Nhật Bản: ")
     assert of(found, "form").project_value["en"] == "public-private partnership"
     assert of(found, "size").partner_value["en"].startswith("large cap")
     assert of(found, "region").partner_value["en"] == "Singapore; Thailand"
@@ -182,7 +174,11 @@ def test_what_is_shown_is_what_is_on_record() -> None:
 
 def test_what_is_read_out_of_words_is_marked_as_estimated() -> None:
     assert of(evidence(facts(), "p-port", "jp-quay"), "sector").partner_value["en"].startswith("≈ ")
-    assert of(evidence(facts(), "p-vague", "jp-port"), "sector").project_value["en"].startswith("≈ ")
+    told = {"project_id": "p", "name_vi": "Bệnh viện ven sông", "status": "calling", **HERE}
+    piece = of(evidence(facts(projects=[told, *PROJECTS]), "p", "jp-port"), "sector")
+    assert piece.project_value["en"].startswith("≈ ")
+    # No term of the glossary, no title near: nothing is guessed.
+    assert of(evidence(facts(), "p-vague", "jp-port"), "sector").project_value == UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -205,11 +201,22 @@ def test_an_estimated_amount_is_marked() -> None:
 def test_what_nobody_knows_is_missing_and_counts_for_nothing() -> None:
     found = evidence(facts(), "p-vague", "nobody")
     missing = {e.feature for e in found if e.direction == "missing"}
-    for reason in ("ticket", "size", "home", "kind", "form", "host_experience", "region", "similar_deals"):
+    for reason in (
+        "ticket",
+        "size",
+        "distance",
+        "home_ties",
+        "kind",
+        "form",
+        "host_experience",
+        "region",
+        "similar_deals",
+    ):
         piece = of(found, reason)
         assert piece.feature in missing
         assert piece.contribution is None
-    assert of(found, "home").partner_value == UNKNOWN
+    assert of(found, "distance").partner_value == UNKNOWN
+    assert of(found, "home_ties").partner_value == UNKNOWN
     assert of(found, "kind").partner_value["en"] == "kind unknown"
 
 

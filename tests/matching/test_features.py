@@ -104,7 +104,7 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
     Case(deals=[("x-near", "q", date(2025, 1, 1)), ("x-far", "q", date(2019, 1, 1))]), done("x-far", 2010)),
     "host_presence": (Case(footprint=["VN"]), None, Case(footprint=["TH"])),
     "region_presence": (Case(footprint=["TH", "SG"]), Case(footprint=["TH"]), Case(footprint=["US", "VN"])),
-    "abroad": (Case(footprint=["TH", "US"]), Case(footprint=["US"]), Case(footprint=["JP"])),
+    "abroad": (Case(footprint=["CL", "US"]), Case(footprint=["US"]), Case(footprint=["JP", "VN", "TH"])),
     "home_near": (Case(partner={"country": "TH"}), Case(partner={"country": "CL"}), Case(partner={"country": None})),
     "home_region": (Case(partner={"country": "SG"}), Case(partner={"country": "JP"}), Case(partner={"country": None})),
     "home_trade_deal": (Case(partner={"country": "JP"}), None, Case(partner={"country": "US"})),
@@ -116,6 +116,9 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
     "form_fit": (
         Case(project={"form": "oda"}, partner={"kind": "dfi"}), Case(project={"form": "oda"}),
         Case(project={"form": None}),
+    ),
+    "lender_fit": (
+        Case(project={"form": "oda"}, partner={"kind": "dfi"}), None, Case(project={"form": "oda"}),
     ),
     "ticket_fit": (
         Case(project={"value_usd_max": 5e8}, partner={"ticket_usd_min": 1e8, "ticket_usd_max": 9e8}),
