@@ -19,8 +19,13 @@ MAX_CELL = 20_000  # characters
 _SHOWN = 20  # errors that a message spells out
 _ROW = "#row"  # cannot collide with a column of ours
 
-# What a spreadsheet would execute: '=', '@', and a sign before a letter or a bracket; -12.5 and +84 28 … are fine.
-_FORMULA = r"^[=＝@＠]|^[+-][\p{L}(@=]"
+# What a spreadsheet would execute: '=', and a sign or '@' before a call, a reference or a link. A name such as
+# "@Ventures", "-12.5" and "+84 28 …" are text; exports mark them as text.
+_FORMULA = r"^[=＝]|^[+\-@＠][^\s]*[(!|=]|^[+\-@＠]\$?[A-Za-z]{1,3}\$?\d"
+_IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"
+_MOST_USD, _MOST = 1e13, 1e18
+"""Bounds of amounts: ten trillion dollars, and the same order in any currency of the tables."""
+_YEARS = (1900, 2100)
 # Anything that `nfc` could change; the cells found are then compared one by one.
 _UNTIDY = r"^\s|\s$|\s\s|[^\S ]|\p{Cc}|[\u200b-\u200d\ufeff\u2028\u2029]"
 
@@ -238,6 +243,7 @@ def _check_frame(
 ) -> None:
     """Notes what breaks the table's rules in a typed frame with `#row`."""
     spec = TABLES[table]
+    _check_bounds(frame, problems)
     for column in required:
         problems.add(frame.filter(pl.col(column).is_null()), column, "is required and may not be empty", "a value")
     for column, allowed in spec.choices.items():
@@ -257,6 +263,23 @@ def _check_frame(
         _check_ref(frame, "parent", "isic", set(known["isic"]), problems)
     if all(column in frame.columns for column in spec.key):
         _check_key(frame, spec.key, problems)
+
+
+def _check_bounds(frame: pl.DataFrame, problems: _Problems) -> None:
+    """Notes amounts and days out of reach, and identifiers that cannot stand in an address or a list."""
+    names = set(frame.columns)
+    for column in (c for c in names if c.startswith(("value_", "ticket_")) and frame.schema[c].is_numeric()):
+        most = _MOST_USD if "_usd" in column else _MOST
+        wrong = frame.filter((pl.col(column) < 0) | (pl.col(column) > most))
+        problems.add(wrong, column, f"is not an amount from 0 to {most:.0e}", f"0 to {most:.0e}")
+    for column in (c for c in names if frame.schema[c] == pl.Date):
+        wrong = frame.filter(~pl.col(column).dt.year().is_between(*_YEARS))
+        problems.add(wrong, column, f"is not a day of {_YEARS[0]} to {_YEARS[1]}", "a day within reach")
+    for column in {"project_id", "partner_id", "deal_id", "mission_id", "activity_id"} & names:
+        wrong = frame.filter(~pl.col(column).str.contains(_IDENTIFIER))
+        problems.add(
+            wrong, column, "is no identifier; use letters of A to Z, digits and . _ : - (at most 100)", "an identifier"
+        )
 
 
 def _check_ref(frame: pl.DataFrame, column: str, target: str, keys: set[str], problems: _Problems) -> None:

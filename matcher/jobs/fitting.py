@@ -113,6 +113,8 @@ def current(site: Site) -> Path:
         name = pointer.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise SourceError(f"No engine was fitted yet in {site.artefacts}; run `matcher fit`.") from None
+    except OSError as error:
+        raise SourceError(f"{pointer} cannot be read ({error.strerror}); remove it and run `matcher fit`.") from None
     folder = site.artefacts / name
     if not name or Path(name).name != name or not folder.is_dir():
         raise SourceError(f'{pointer} names the engine "{name}", which is not there; run `matcher fit`.')

@@ -243,6 +243,11 @@ class Matchmaker:
     def _check(self, query: Query, catalogue: Catalogue) -> None:
         if query.project_id is not None and query.project_id not in catalogue.projects.row_of:
             frame = catalogue.projects.frame.filter(pl.col("status") != "past")
+            if query.project_id in self.store.read("projects")["project_id"]:
+                day = catalogue.history.as_of.isoformat()
+                raise NotFoundError(
+                    f'The project "{query.project_id}" was not public yet on {day}; ask for a later day.'
+                )
             raise _not_found("project", query.project_id, frame, "project_id", ("name_en", "name_vi"))
         if query.partner_id is not None and query.partner_id not in catalogue.partners.row_of:
             raise _not_found(

@@ -45,6 +45,10 @@ PER_PROJECT = 2
 PER_PARTNER = 2
 """In a list of pairs a project and a partner appear at most so often: a post spreads its work."""
 
+MAX_PAIRS = 1_000_000
+PAIR_PROJECTS = 1000
+"""Beyond so many pairs, a list of pairs looks at the open projects whose text is nearest to one of the partners."""
+
 DEPTH = 20
 """Pairs considered per project for a list of pairs."""
 
@@ -287,12 +291,21 @@ class Catalogue:
         found: list[_Pair] = []
         open_rows = self._open_rows(filters)
         if rows.size:
-            for project in open_rows:
+            for project in self._nearest(open_rows, rows):
                 block = self._block(int(project), rows)
                 scores = self.ranker.score(compute(block))
                 order = top(scores, np.ones(rows.size, dtype=bool), DEPTH)
                 found += [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order]
         return self._spread(found), int(rows.size * open_rows.size), self._gaps(countries, homes)
+
+    def _nearest(self, open_rows: Ints, rows: Ints) -> Ints:
+        """All open projects, or those nearest in text to any of the partners when there are very many pairs."""
+        if open_rows.size * rows.size <= MAX_PAIRS:
+            return open_rows
+        partners = self.partners.vectors[rows].T
+        blocks = np.array_split(open_rows, 1 + open_rows.size // 1000)
+        near = np.concatenate([(self.projects.vectors[b] @ partners).max(axis=1) for b in blocks])
+        return np.sort(open_rows[top(near, np.ones(near.size, dtype=bool), PAIR_PROJECTS)])
 
     def _spread(self, pairs: list[_Pair]) -> list[_Pair]:
         """The pairs by score, skipping those whose project or partner has had its places."""

@@ -35,6 +35,13 @@ Floats = npt.NDArray[np.float64]
 HARD, RANDOM = 200, 100
 """Negatives per training query: the best by the linear model, and a random sample of the rest."""
 
+MAX_QUERIES = 2000
+"""Latest labelled queries that a fit uses; time grows with them times the partners."""
+
+MAX_HELD = 300
+"""Latest held-out queries; only these keep the features of every partner in memory (queries x partners x 4 bytes
+x features), the others keep a sample."""
+
 HELD_SHARE = 0.3
 """Share of labelled queries, the latest ones, on which the inner split decides and calibrates."""
 
@@ -86,8 +93,8 @@ class Engine:
             weights=np.array([f.weight for f in FEATURES]), neutral=np.array([f.neutral for f in FEATURES])
         )
         origins = rolling_origins(positive(facts.deals), until=facts.as_of)
-        groups = _groups(corpus, origins, progress)
-        ranker, judge, note, held, metrics = _learn(groups, linear, seed)
+        groups, split = _groups(corpus, origins, linear, seed, progress)
+        ranker, judge, note, held, metrics = _learn(groups, split, linear, seed)
         scores = np.concatenate([judge.score(g.x) for g in held]) if held else np.zeros(0)
         labels = np.concatenate([g.y for g in held]) if held else np.zeros(0, dtype=np.int64)
         calibrator = Calibrator.fit(scores, labels)
@@ -193,23 +200,29 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}}
 
 
-def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None) -> list[Group]:
-    """One group per labelled query: all partners, features as known at the origin; oldest first."""
-    projects = corpus.project_side()
-    facts = corpus.facts
-    out: list[Group] = []
-    total = sum(len(o.labels) for o in origins)
+def _groups(
+    corpus: Corpus, origins: Sequence[Origin], linear: LinearRanker, seed: int, progress: Progress | None
+) -> tuple[list[Group], int]:
+    """Labelled queries with features as known at their origin, oldest first, and where the held-out part starts.
+
+    A query of the held-out part has every candidate, an earlier one its positives and a sample of the others.
+    """
+    projects, facts = corpus.project_side(), corpus.facts
     entered = _entered(facts)
-    for origin in origins:
-        partners = corpus.partner_side(origin.as_of)
-        history = History.of(facts.deals, projects, partners, origin.as_of)
-        lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
+    wanted = [(o, p) for o in origins for p in o.labels if p in projects.row_of][-MAX_QUERIES:]
+    held_from = _held_from([o.as_of.year for o, _ in wanted])
+    out: list[Group] = []
+    split = 0
+    for origin in dict.fromkeys(o.as_of for o, _ in wanted):
+        partners = corpus.partner_side(origin)
+        history = History.of(facts.deals, projects, partners, origin)
+        lexical = LexicalIndex(corpus.partner_texts(origin))
         everybody: list[str] = partners.frame["partner_id"].to_list()
-        unheard = [partners.row_of[q] for q, since in entered.items() if since > origin.as_of]
-        for project, winners in origin.labels.items():
-            row = projects.row_of.get(project)
-            if row is None:  # the project became public after its deal
+        unheard = [partners.row_of[q] for q, since in entered.items() if since > origin]
+        for place, (known_at, project) in enumerate(wanted):
+            if known_at.as_of != origin:
                 continue
+            row = projects.row_of[project]
             words = lexical.scores(" ".join(corpus.project_texts.row(row)[1:]))
             # Who is known to be in already is neither a right nor a wrong answer; who is in our tables only because
             # of a later deal has a record written from that deal, which would betray the answer.
@@ -220,13 +233,25 @@ def _groups(corpus: Corpus, origins: Sequence[Origin], progress: Progress | None
                 project=row, rows=rows, projects=projects, partners=partners, history=history,
                 past=projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
             )  # fmt: skip
-            y = np.array([i in winners for i in ids], dtype=np.int64)
-            # 32 bits are ample for features and halve the memory, which grows as queries x partners.
-            x = compute(block).astype(np.float32).astype(np.float64)
-            out.append(Group(query=f"{project}@{origin.as_of.year + 1}", x=x, y=y, candidates=ids))
+            y = np.array([i in known_at.labels[project] for i in ids], dtype=np.int64)
+            if y.any():
+                # 32 bits are ample for features and halve the memory.
+                x = compute(block).astype(np.float32)
+                group = Group(query=f"{project}@{origin.year + 1}", x=x, y=y, candidates=ids)
+                split += place < held_from
+                out.append(group if place >= held_from else _sampled(group, linear, seed))
             if progress:
-                progress("features", len(out), total)
-    return [g for g in out if g.y.any()]
+                progress("features", place + 1, len(wanted))
+    return out, split
+
+
+def _held_from(years: Sequence[int]) -> int:
+    """Where the held-out part of queries in order of year starts: the latest share, whole years, at most so many."""
+    start = len(years) - min(round(len(years) * HELD_SHARE), MAX_HELD)
+    while 0 < start < len(years) and years[start] == years[start - 1]:
+        start -= 1
+    # A year with more queries than are kept would make everything held out.
+    return start if len(years) - start <= 2 * MAX_HELD else len(years) - MAX_HELD
 
 
 def _entered(facts: Facts) -> dict[str, date]:
@@ -243,18 +268,17 @@ def _entered(facts: Facts) -> dict[str, date]:
     return dict(first.iter_rows())
 
 
-def _sampled(groups: Sequence[Group], linear: LinearRanker, seed: int) -> list[Group]:
-    """The groups with their positives, hard negatives and a random sample of the rest."""
-    out = []
-    for g in groups:
-        rng = np.random.default_rng([seed, *g.query.encode()])
-        negatives = np.flatnonzero(g.y == 0)
-        order = negatives[np.argsort(-linear.score(g.x[negatives]), kind="stable")]
-        rest = order[HARD:]
-        drawn = rng.choice(rest, size=min(RANDOM, rest.size), replace=False) if rest.size else rest
-        rows = np.sort(np.concatenate([np.flatnonzero(g.y == 1), order[:HARD], drawn]))
-        out.append(Group(query=g.query, x=g.x[rows], y=g.y[rows], candidates=[g.candidates[int(r)] for r in rows]))
-    return out
+def _sampled(group: Group, linear: LinearRanker, seed: int) -> Group:
+    """The group with its positives, the hardest negatives and a random sample of the rest."""
+    rng = np.random.default_rng([seed, *group.query.encode()])
+    negatives = np.flatnonzero(group.y == 0)
+    order = negatives[np.argsort(-linear.score(group.x[negatives]), kind="stable")]
+    rest = order[HARD:]
+    drawn = rng.choice(rest, size=min(RANDOM, rest.size), replace=False) if rest.size else rest
+    rows = np.sort(np.concatenate([np.flatnonzero(group.y == 1), order[:HARD], drawn]))
+    return Group(
+        query=group.query, x=group.x[rows], y=group.y[rows], candidates=[group.candidates[int(r)] for r in rows]
+    )
 
 
 def _measure(groups: Sequence[Group], ranker: rank.Ranker, measure: str) -> dict[str, float]:
@@ -268,7 +292,7 @@ def _measure(groups: Sequence[Group], ranker: rank.Ranker, measure: str) -> dict
 
 
 def _learn(
-    groups: Sequence[Group], linear: LinearRanker, seed: int
+    groups: Sequence[Group], split: int, linear: LinearRanker, seed: int
 ) -> tuple[
     LinearRanker | BoostedRanker,
     rank.Ranker,
@@ -277,10 +301,6 @@ def _learn(
     dict[str, dict[str, tuple[float, float, float]]],
 ]:
     """The ranker, one that never saw the held-out groups, why, those groups, and the measures on them."""
-    split = len(groups) - round(len(groups) * HELD_SHARE)
-    # A project's year is never cut in two: the held part starts with a new year.
-    while 0 < split < len(groups) and _year(groups[split]) == _year(groups[split - 1]):
-        split -= 1
     held = list(groups[split:])
     metrics = {"linear": {m: interval(_measure(held, linear, m), seed=seed) for m in MEASURES}} if held else {}
     if len(groups) < rank.MIN_QUERIES or split == 0:
@@ -289,20 +309,17 @@ def _learn(
             why = "all of one year, so that no earlier ones are left to fit a tree on"
         return linear, linear, f"linear model alone: {len(groups)} labelled queries, {why}", held, metrics
     monotone = [1 if f.monotone else 0 for f in FEATURES]
-    inner = rank.fit_tree(_sampled(groups[:split], linear, seed), linear, monotone=monotone, seed=seed)
+    inner = rank.fit_tree(groups[:split], linear, monotone=monotone, seed=seed)
     trial = {s: BoostedRanker(linear=linear, booster=inner, share=s) for s in rank.SHARES}
     ndcg = {s: _measure(held, trial[s], "nDCG@10") for s in rank.SHARES}
     share = _choose(ndcg)
     metrics["chosen"] = {m: interval(_measure(held, trial[share], m), seed=seed) for m in MEASURES}
     for s in rank.SHARES:
         metrics[f"tree_share_{s:g}"] = {"nDCG@10": interval(ndcg[s], seed=seed)}
-    full = rank.fit_tree(_sampled(groups, linear, seed), linear, monotone=monotone, seed=seed)
+    everything = [*groups[:split], *(_sampled(g, linear, seed) for g in held)]
+    full = rank.fit_tree(everything, linear, monotone=monotone, seed=seed)
     note = f"linear model plus {share:g} of LambdaMART, chosen on the {len(held)} latest of {len(groups)} queries"
     return BoostedRanker(linear=linear, booster=full, share=share), trial[share], note, held, metrics
-
-
-def _year(group: Group) -> str:
-    return group.query.rsplit("@", 1)[1]
 
 
 def _choose(ndcg: Mapping[float, Mapping[str, float]]) -> float:

@@ -7,7 +7,7 @@ feature and a base, so that every match can be explained exactly.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import lightgbm as lgb
 import numpy as np
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from matcher.errors import SourceError
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.floating[Any]]
+"""Feature rows, of 32 or 64 bits."""
 
 MIN_QUERIES = 50
 """Below this number of labelled queries no tree is fitted and the linear model stands alone."""
@@ -29,11 +31,11 @@ ROUNDS = 80
 class Ranker(Protocol):
     """Scores feature rows; additive by construction."""
 
-    def score(self, x: Floats) -> Floats:
+    def score(self, x: Rows) -> Floats:
         """Scores of shape (n,) for features of shape (n, n_features), NaN = unknown."""
         ...
 
-    def contributions(self, x: Floats) -> Floats:
+    def contributions(self, x: Rows) -> Floats:
         """Parts of the score, shape (n, n_features + 1); the last column is the base; rows sum to `score`."""
         ...
 
@@ -48,11 +50,11 @@ class LinearRanker:
     weights: Floats
     neutral: Floats
 
-    def score(self, x: Floats) -> Floats:
+    def score(self, x: Rows) -> Floats:
         """Sum of the contributions, shape (n,)."""
         return np.asarray(self.contributions(x).sum(axis=1))
 
-    def contributions(self, x: Floats) -> Floats:
+    def contributions(self, x: Rows) -> Floats:
         """weight x (value - neutral), 0 where unknown; the base is 0."""
         parts = np.nan_to_num((x - self.neutral) * self.weights, nan=0.0)
         return np.column_stack([parts, np.zeros(x.shape[0])])
@@ -69,17 +71,17 @@ class BoostedRanker:
     booster: lgb.Booster
     share: float
 
-    def _filled(self, x: Floats) -> Floats:
-        return np.where(np.isnan(x), self.linear.neutral, x)
+    def _filled(self, x: Rows) -> Floats:
+        return np.where(np.isnan(x), self.linear.neutral, x).astype(np.float64)
 
-    def score(self, x: Floats) -> Floats:
+    def score(self, x: Rows) -> Floats:
         """Linear score plus share x tree, shape (n,)."""
         linear = self.linear.score(x)
         if self.share == 0 or not x.shape[0]:
             return linear
         return linear + self.share * np.asarray(self.booster.predict(self._filled(x), num_threads=1))
 
-    def contributions(self, x: Floats) -> Floats:
+    def contributions(self, x: Rows) -> Floats:
         """Linear contributions plus share x TreeSHAP values; rows sum to `score` (TreeSHAP is exact)."""
         linear = self.linear.contributions(x)
         if self.share == 0 or not x.shape[0]:
@@ -93,7 +95,7 @@ class Group:
     """One labelled query: its candidates' features, labels (1 = came about) and candidate identifiers."""
 
     query: str
-    x: Floats
+    x: Rows
     y: npt.NDArray[np.int64]
     candidates: Sequence[str]
 

@@ -8,6 +8,7 @@ import bm25s
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from rapidfuzz import fuzz
 
 from matcher.errors import InputError
 from matcher.records import Filters, Reference
@@ -104,11 +105,15 @@ def sector_codes(sector: str, reference: Reference) -> tuple[str, ...]:
         return tuple(mapped["isic"][0])
     if sector in reference.isic["code"].to_list():
         return (sector,)
-    known = reference.city_sectors["sector"].to_list()
-    words = set(tokens(sector.replace("_", " ")))
-    near = [s for s in known if words & set(tokens(s.replace("_", " ")))] or known[:5]
+    known = {
+        r["sector"]: " ".join(tokens(f"{r['sector']} {r['name_en']} {r['name_vi']}".replace("_", " ")))
+        for r in reference.city_sectors.iter_rows(named=True)
+    }
+    words = list(tokens(sector.replace("_", " ")))
+    alike = {k: sum(max(fuzz.ratio(w, t) for t in text.split()) for w in words) for k, text in known.items()}
+    near = sorted(alike, key=lambda k: (-alike[k], k))[:5]
     raise InputError(
-        f'"{sector}" is not a sector; use a city sector such as {", ".join(sorted(near)[:5])}, '
+        f'"{sector}" is not a sector; use a city sector such as {", ".join(near)}, '
         "an ISIC section letter (A-U) or an ISIC Rev.4 code.",
         [{"pointer": "/sector", "seen": sector, "expected": "city sector or ISIC code"}],
     )

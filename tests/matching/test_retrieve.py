@@ -147,7 +147,7 @@ def test_projects_pass_a_filter_only_when_the_value_is_known_to_fit(
         ({"country": ("",)}, "VN"),
         ({"country": ("Nhật Bản",)}, "JP"), ({"region": ("Atlantis",)}, "South-eastern Asia"),
         ({"sector": ("sea_port",)}, "seaport"),
-        ({"sector": ("99",)}, "seaport"),
+        ({"sector": ("99",)}, "city sector such as"),
     ],
 )  # fmt: skip
 def test_an_unknown_code_is_refused_with_what_exists_nearby(filters: dict[str, Any], named: str) -> None:
