@@ -237,7 +237,7 @@ def _show_home_ties(block: Block, i: int) -> Shown:
         return Shown(project=_host(block), partner=UNKNOWN)
     n = int(block.compatriot_deals[i])
     agreements = ", ".join(block.agreements(home))
-    vi, en = f"{vi}: {number(n, 'vi')} thương vụ đã ghi nhận", f"{en}: {number(n, 'en')} deals on record"
+    vi, en = f"{vi}: {number(n, 'vi')} thương vụ của bên khác", f"{en}: {number(n, 'en')} deals of others on record"
     if agreements:
         vi, en = f"{vi}; {agreements}", f"{en}; {agreements}"
     return Shown(project=_host(block), partner={"vi": vi, "en": en})
