@@ -13,6 +13,7 @@ from api.language import DEFAULT, environment, url
 from api.schemas import MAX_CURSOR_CHARS, MAX_N, Lang, Usd
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
+from matcher.jobs.matchmaker import ACCREDITATION_UNKNOWN
 from matcher.records import PARTNER_KINDS, Filters, MatchList
 from matcher.records import Query as Question
 from matcher.text import fold
@@ -272,6 +273,7 @@ async def mission_page(request: Request, mission_id: str, cursor: Cursor = None,
         return render(
             request, "mission.html", shown,
             mission=mission, partners=partners, paging=_paging(cursor, {}),
+            told=found is not None and ACCREDITATION_UNKNOWN in found.notes,
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip
 

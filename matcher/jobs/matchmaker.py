@@ -30,6 +30,10 @@ KEPT = 2
 """Catalogues kept in memory: the present one and one of an earlier day."""
 
 NEARBY = 5
+ACCREDITATION_UNKNOWN: Mapping[str, str] = {
+    "vi": "Chưa rõ cơ quan này có kiêm nhiệm nước nào khác hay không; chỉ tính nước sở tại.",
+    "en": "Whether this post also covers other countries is not known; only the host country is counted.",
+}
 _ALL: Filters = Filters()
 
 
@@ -216,10 +220,7 @@ class Matchmaker:
         rows = self._posts()[1].filter(pl.col("mission_id") == mission_id)
         notes: list[Mapping[str, str]] = []
         if rows.is_empty():
-            notes.append({
-                "vi": "Chưa rõ cơ quan này có kiêm nhiệm nước nào khác hay không; chỉ tính nước sở tại.",
-                "en": "Whether this post also covers other countries is not known; only the host country is counted.",
-            })  # fmt: skip
+            notes.append(ACCREDITATION_UNKNOWN)
         if mission["status"] == "announced":
             notes.append({
                 "vi": "Cơ quan này mới được thông báo thành lập; chưa rõ đã mở hay chưa.",
