@@ -247,11 +247,17 @@ def _groups(
 
 def _held_from(years: Sequence[int]) -> int:
     """Where the held-out part of queries in order of year starts: the latest share, whole years, at most so many."""
-    start = len(years) - min(round(len(years) * HELD_SHARE), MAX_HELD)
-    while 0 < start < len(years) and years[start] == years[start - 1]:
-        start -= 1
-    # A year with more queries than are kept would make everything held out.
-    return start if len(years) - start <= 2 * MAX_HELD else len(years) - MAX_HELD
+    n = len(years)
+    start = n - min(round(n * HELD_SHARE), MAX_HELD)
+    back = ahead = start
+    while 0 < back < n and years[back] == years[back - 1]:
+        back -= 1
+    if n - back <= 2 * MAX_HELD:
+        return back
+    # A year of so many queries would make everything held out: the next one starts it, or the year is cut.
+    while ahead < n and years[ahead] == years[ahead - 1]:
+        ahead += 1
+    return ahead if ahead < n else n - MAX_HELD
 
 
 def _entered(facts: Facts) -> dict[str, date]:

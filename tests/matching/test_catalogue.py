@@ -353,3 +353,16 @@ def test_it_answers_the_same_twice(catalogue: Catalogue) -> None:
     for query in QUERIES.values():
         assert catalogue.match(query, n=5) == catalogue.match(query, n=5)
     assert np.array_equal(catalogue.rank_all("p-port")[1], catalogue.rank_all("p-port")[1])
+
+
+def test_beyond_very_many_pairs_the_projects_nearest_to_a_partner_are_looked_at(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = Query(countries=("JP", "KR"))
+    whole = pairs(catalogue.match(query, n=ALL))
+    monkeypatch.setattr(module, "MAX_PAIRS", 1)
+    monkeypatch.setattr(module, "PAIR_PROJECTS", 2)
+    found = catalogue.match(query, n=ALL)
+    assert 1 <= len({p for p, _ in pairs(found)}) <= 2
+    assert found.matches[0].project_id in {p for p, _ in whole}
+    assert found.candidates > 1

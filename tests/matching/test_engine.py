@@ -310,3 +310,14 @@ def test_a_partner_known_only_from_a_deal_is_no_candidate_before_it(tmp_path: Pa
     lost = own.filter(pl.col("closed_on").dt.year() == first_year).height
     assert lost >= 1
     assert after["labels"] == before["labels"] - lost
+
+
+@pytest.mark.parametrize(
+    ("years", "expected"),
+    [
+        ([], 0), ([2020] * 5, 0), ([2018, 2019, 2020, 2020, 2020], 2), ([2018] * 7 + [2019] * 2 + [2020], 7),
+        ([2019] * 10 + [2020] * 5000, 5010 - engine.MAX_HELD), ([2018] * 5000 + [2019] * 200, 5000),
+    ],
+)  # fmt: skip
+def test_the_latest_years_are_held_out_whole_and_not_too_many(years: list[int], expected: int) -> None:
+    assert engine._held_from(years) == expected
