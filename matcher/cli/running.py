@@ -153,6 +153,8 @@ def progress() -> Iterator[Progress]:
 
         def line(what: str, done: int, total: int) -> None:
             now = time.monotonic()
+            if 0 < done == total and what not in shown:
+                return  # done at once: everything was there already
             if what not in shown or now - shown[what] >= SECONDS_BETWEEN_LINES:
                 typer.echo(f"{what} {done}/{total}" if total > 1 and done else what, err=True)
                 shown[what] = now
