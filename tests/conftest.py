@@ -1,5 +1,6 @@
 """Fixtures that several suites share: one embedded server per session, one fresh database per test."""
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from itertools import count
@@ -20,6 +21,7 @@ from matcher.store.embedded import ROLE, EmbeddedServer
 AS_OF = date(2026, 11, 22)
 """The day that tests of the whole product ask about."""
 
+_TORTURE: list[dict[str, object]] = []
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _number = count(1)
 
@@ -89,3 +91,18 @@ def matchmaker(site: Site) -> Iterator[Matchmaker]:
     """The engine that the command line and the API serve, on the real data, asked about `AS_OF`."""
     with Matchmaker(site, today=lambda: AS_OF) as made:
         yield made
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keeps how each test ended, for the record of `make torture`."""
+    if report.when == "call" or report.outcome != "passed":
+        _TORTURE.append({"test": report.nodeid, "outcome": report.outcome, "seconds": round(report.duration, 1)})
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """`make torture` leaves a record under data/runs/torture/."""
+    if session.config.option.markexpr == "torture" and not session.config.option.collectonly:
+        out = _REPOSITORY / "data" / "runs" / "torture" / "latest.json"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        content = {"exit_status": int(exitstatus), "tests": _TORTURE}
+        out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
