@@ -159,10 +159,6 @@ class Directory:
         roots = self.city_sectors[code]["isic"] if code in self.city_sectors else [code]
         return frozenset().union(*(self._below.get(r, {r}) for r in roots or ()))
 
-    def covered_by(self, mission_id: str) -> tuple[str, ...]:
-        """Countries of a mission, host first."""
-        return tuple(c["country"] for c in self._covers.get(mission_id, ()))
-
     # Names and counts for the page
 
     def country_name(self, code: str | None, lang: str) -> str:

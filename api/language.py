@@ -20,7 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from api.schemas import Lang
-from matcher.matching.labels import FORM_NAMES, KIND_NAMES, STATUS_NAMES
+from matcher.matching.labels import DEAL_STATUS_NAMES, FORM_NAMES, KIND_NAMES, ROLE_NAMES, STATUS_NAMES, Both
 from matcher.text import day, number
 
 WEB = Path(__file__).parent / "web"
@@ -45,36 +45,6 @@ MISSION_STATUS_NAMES = {
     "open": _("đang hoạt động"),
     "announced": _("đã công bố, chưa rõ đã mở"),
     "unknown": _("chưa rõ tình trạng"),
-}
-ROLE_NAMES = {
-    "owner": _("chủ đầu tư"),
-    "jv_partner": _("bên liên doanh"),
-    "lender": _("bên cho vay"),
-    "contractor": _("nhà thầu"),
-    "operator": _("bên vận hành"),
-    "proponent": _("bên đề xuất"),
-    "partner": _("đối tác"),
-    "seller": _("bên bán"),
-    "investor": _("nhà đầu tư"),
-    "licensor": _("bên cấp phép"),
-    "equity": _("góp vốn"),
-    "loan": _("khoản vay"),
-    "parent": _("công ty mẹ"),
-    "bond": _("trái phiếu"),
-    "insurance": _("bảo hiểm"),
-    "grant": _("viện trợ"),
-    "finance": _("tài trợ vốn"),
-}
-DEAL_STATUS_NAMES = {
-    "done": _("đã thực hiện"),
-    "proposed": _("đề xuất"),
-    "mou": _("biên bản ghi nhớ"),
-    "planned": _("dự kiến"),
-    "announced": _("đã công bố"),
-    "talks": _("đang đàm phán"),
-    "cancelled": _("đã hủy"),
-    "divested": _("đã thoái vốn"),
-    "unknown": _("chưa rõ"),
 }
 OUTCOME_NAMES = {"deal": _("thương vụ")}
 COVERAGE_NAMES = {
@@ -189,17 +159,21 @@ class Words:
         """The name of a code of one of this module's tables; an unlisted code stays as it is."""
         return "" if code is None else self._translate(names[code]) if code in names else code
 
+    def named(self, code: str | None, names: Mapping[str, Both]) -> str:
+        """The name of a code of a table in both languages; an unlisted code stays as it is."""
+        return "" if code is None else names[code][self.lang] if code in names else code
+
     def kind(self, code: str) -> str:
         """Name of a partner kind."""
         return KIND_NAMES[code][self.lang == "en"] if code in KIND_NAMES else code
 
     def form(self, code: str) -> str:
         """Name of a form of investment."""
-        return FORM_NAMES[code][self.lang] if code in FORM_NAMES else code
+        return self.named(code, FORM_NAMES)
 
     def status(self, code: str) -> str:
         """Name of a project's status."""
-        return STATUS_NAMES[code][self.lang] if code in STATUS_NAMES else code
+        return self.named(code, STATUS_NAMES)
 
 
 @cache
@@ -226,8 +200,8 @@ def environment(lang: Lang) -> jinja2.Environment:
         "status": words.status,
         "mission_type": partial(words.label, names=MISSION_TYPE_NAMES),
         "mission_status": partial(words.label, names=MISSION_STATUS_NAMES),
-        "role": partial(words.label, names=ROLE_NAMES),
-        "deal_status": partial(words.label, names=DEAL_STATUS_NAMES),
+        "role": partial(words.named, names=ROLE_NAMES),
+        "deal_status": partial(words.named, names=DEAL_STATUS_NAMES),
         "outcome": partial(words.label, names=OUTCOME_NAMES),
         "field": partial(words.label, names=COVERAGE_NAMES),
     }

@@ -256,16 +256,6 @@ Direction = Literal["for", "against", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureValue:
-    """One comparison of a (project, partner) pair: a score or None for unknown, with both sides' values."""
-
-    feature: str
-    score: float | None
-    project_value: str
-    partner_value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One reason for or against a match, or one fact that is missing; `contribution` adds up to the score.
 

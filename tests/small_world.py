@@ -281,7 +281,6 @@ def block(known: Facts, project_id: str, *, as_of: date | None = None, encoder: 
     return Block(
         project=row, rows=np.arange(partners.frame.height), projects=projects, partners=partners,
         history=History.of(known.deals, projects, partners, day), past=projects, lexical=words,
-        lexical_best=float(words.max(initial=0.0)),
     )  # fmt: skip
 
 

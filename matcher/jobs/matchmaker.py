@@ -96,10 +96,14 @@ class Matchmaker:
             SourceError: no engine was fitted yet, or its artefact is damaged.
             StaleArtefactError: the engine does not fit this program or encoder.
         """
+        return self._opened(as_of)[1]
+
+    def _opened(self, as_of: date | None) -> tuple[int, Catalogue]:
+        """The store's revision and the catalogue made of it."""
         day = self.as_of if as_of is None else as_of
         with self._lock:
-            folder = current(self._site)
-            key = (self.store.revision(), folder.name, day)
+            folder, revision = current(self._site), self.store.revision()
+            key = (revision, folder.name, day)
             found = self._catalogues.get(key)
             if found is None:
                 if self._engine is None or self._engine.manifest.engine != folder.name:
@@ -109,7 +113,7 @@ class Matchmaker:
                 while len(self._catalogues) > KEPT:
                     self._catalogues.popitem(last=False)
             self._catalogues.move_to_end(key)
-            return found
+            return revision, found
 
     def match(
         self,
@@ -126,9 +130,9 @@ class Matchmaker:
             NotFoundError: the project, partner or mission does not exist; `nearby` lists similar ones.
             InputError: a filter, country or cursor is not usable.
         """
-        catalogue = self.catalogue(as_of)
+        revision, catalogue = self._opened(as_of)
         asked = hashlib.sha256(repr((query, filters)).encode()).hexdigest()[:8]
-        mark = f"{catalogue.engine}.{self.store.revision()}.{asked}"
+        mark = f"{catalogue.engine}.{revision}.{asked}"
         offset = _offset(cursor, mark)
         notes: Sequence[Mapping[str, str]] = ()
         if query.mission_id is not None:

@@ -201,29 +201,24 @@ class Catalogue:
             raise NotFoundError(f'There is no partner "{partner_id}".')
         return row
 
-    def _words(self, project: int) -> str:
-        return " ".join(self.corpus.project_texts.row(project)[1:])
-
     def _lexical(self, project: int) -> npt.NDArray[np.float32]:
         # A race between threads computes the same array twice and keeps one: harmless.
         if project not in self._lexical_of:
-            self._lexical_of[project] = self.lexical.scores(self._words(project))
+            self._lexical_of[project] = self.lexical.scores(self.corpus.words(project))
         return self._lexical_of[project]
 
     def _block(self, project: int, rows: Ints | None = None) -> Block:
-        words = self._lexical(project)
         return Block(
             project=project, rows=np.arange(self.partners.frame.height) if rows is None else rows,
             projects=self.projects, partners=self.partners, history=self.history, past=self.projects,
-            lexical=words, lexical_best=float(words.max(initial=0.0)),
+            lexical=self._lexical(project),
         )  # fmt: skip
 
     def _draft_block(self, draft: Mapping[str, Any]) -> Block:
         side, text = self.corpus.draft_project(_draft("projects", draft, self.corpus.facts.reference))
-        words = self.lexical.scores(text)
         return Block(
             project=0, rows=np.arange(self.partners.frame.height), projects=side, partners=self.partners,
-            history=self.history, past=self.projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
+            history=self.history, past=self.projects, lexical=self.lexical.scores(text),
         )  # fmt: skip
 
     def _candidates(self, block: Block, allow: Mask) -> Ints:
@@ -266,10 +261,9 @@ class Catalogue:
         open_rows = self._open_rows(filters, frame)
         pairs = []
         for p in open_rows:
-            words = index.scores(self._words(int(p)))
             block = Block(
                 project=int(p), rows=np.array([row]), projects=self.projects, partners=partners,
-                history=self.history, past=self.projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
+                history=self.history, past=self.projects, lexical=index.scores(self.corpus.words(int(p))),
             )  # fmt: skip
             pairs.append(self._pair(block, row))
         return self._by_score(pairs), int(open_rows.size)
@@ -285,8 +279,7 @@ class Catalogue:
         for code in countries:
             check_country(code, reference)
         allow = allow_partners(self.partners.frame, filters, reference, by_sector=False)
-        homes = self.partners.frame["country"].to_list()
-        covered = np.array([c in set(countries) for c in homes], dtype=bool)
+        covered = self.partners.frame["country"].is_in(list(countries)).fill_null(False).to_numpy()
         rows = np.flatnonzero(allow & covered)
         found: list[_Pair] = []
         open_rows = self._open_rows(filters)
@@ -296,7 +289,7 @@ class Catalogue:
                 scores = self.ranker.score(compute(block))
                 order = top(scores, np.ones(rows.size, dtype=bool), DEPTH)
                 found += [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order]
-        return self._spread(found), int(rows.size * open_rows.size), self._gaps(countries, homes)
+        return self._spread(found), int(rows.size * open_rows.size), self._gaps(countries)
 
     def _nearest(self, open_rows: Ints, rows: Ints) -> Ints:
         """All open projects, or those nearest in text to any of the partners when there are very many pairs."""
@@ -320,9 +313,10 @@ class Catalogue:
                 out.append(pair)
         return out
 
-    def _gaps(self, countries: Sequence[str], homes: Sequence[str | None]) -> list[Mapping[str, str]]:
+    def _gaps(self, countries: Sequence[str]) -> list[Mapping[str, str]]:
         names = self.corpus.countries
-        empty = [c for c in countries if c not in set(homes)]
+        compiled = set(self.partners.frame["country"])
+        empty = [c for c in countries if c not in compiled]
         return [
             {
                 "vi": f"Chưa có hồ sơ đối tác nào của {names.name(c)[0]}: cần bổ sung doanh nghiệp, quỹ và định chế.",

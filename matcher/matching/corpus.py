@@ -129,9 +129,13 @@ class Corpus:
         read = self._read(frame["isic"].to_list(), list(zip(texts, told, strict=True)))
         return PartnerSide.of(frame, self.sectors, vectors, self.facts.footprint, self.countries, as_of, named, read)
 
+    def words(self, project: int) -> str:
+        """The texts of a project (a row number) in all languages, for search by words."""
+        return " ".join(self.project_texts.row(project)[1:])
+
     def project_side(self) -> ProjectSide:
         """All projects."""
-        texts = [f"{vi} {en}" for _, vi, en in self.project_texts.iter_rows()]
+        texts = [self.words(row) for row in range(self.projects.height)]
         pairs = list(zip(texts, self.project_vectors, strict=True))
         read = self._read(self.projects["isic"].to_list(), pairs)
         return ProjectSide.of(self.projects, self.sectors, self.project_vectors, read)

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -213,31 +214,28 @@ def _groups(
     held_from = _held_from([o.as_of.year for o, _ in wanted])
     out: list[Group] = []
     split = 0
-    for origin in dict.fromkeys(o.as_of for o, _ in wanted):
-        partners = corpus.partner_side(origin)
-        history = History.of(facts.deals, projects, partners, origin)
-        lexical = LexicalIndex(corpus.partner_texts(origin))
+    for origin, queries in groupby(enumerate(wanted), key=lambda item: item[1][0]):
+        partners = corpus.partner_side(origin.as_of)
+        history = History.of(facts.deals, projects, partners, origin.as_of)
+        lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
         everybody: list[str] = partners.frame["partner_id"].to_list()
-        unheard = [partners.row_of[q] for q, since in entered.items() if since > origin]
-        for place, (known_at, project) in enumerate(wanted):
-            if known_at.as_of != origin:
-                continue
+        # Who is in our tables only because of a later deal has a record written from it, which would betray the answer.
+        unheard = [partners.row_of[q] for q, since in entered.items() if since > origin.as_of]
+        listed = np.setdiff1d(np.arange(len(everybody)), unheard)
+        for place, (_, project) in queries:
             row = projects.row_of[project]
-            words = lexical.scores(" ".join(corpus.project_texts.row(row)[1:]))
-            # Who is known to be in already is neither a right nor a wrong answer; who is in our tables only because
-            # of a later deal has a record written from that deal, which would betray the answer.
-            known = history.partner[history.project == row]
-            rows = np.setdiff1d(np.arange(len(everybody)), np.concatenate([known, np.array(unheard, dtype=np.int64)]))
+            # Who is known to be in already is neither a right nor a wrong answer.
+            rows = np.setdiff1d(listed, history.partner[history.project == row])
             ids = [everybody[r] for r in rows]
             block = Block(
                 project=row, rows=rows, projects=projects, partners=partners, history=history,
-                past=projects, lexical=words, lexical_best=float(words.max(initial=0.0)),
+                past=projects, lexical=lexical.scores(corpus.words(row)),
             )  # fmt: skip
-            y = np.array([i in known_at.labels[project] for i in ids], dtype=np.int64)
+            y = np.array([i in origin.labels[project] for i in ids], dtype=np.int64)
             if y.any():
                 # 32 bits are ample for features and halve the memory.
                 x = compute(block).astype(np.float32)
-                group = Group(query=f"{project}@{origin.year + 1}", x=x, y=y, candidates=ids)
+                group = Group(query=f"{project}@{origin.as_of.year + 1}", x=x, y=y, candidates=ids)
                 split += place < held_from
                 out.append(group if place >= held_from else _sampled(group, linear, seed))
             if progress:

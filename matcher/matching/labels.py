@@ -57,29 +57,29 @@ ROLE_NAMES: dict[str, Both] = {
     "contractor": {"vi": "nhà thầu", "en": "contractor"},
     "operator": {"vi": "bên vận hành", "en": "operator"},
     "proponent": {"vi": "bên đề xuất", "en": "proponent"},
-    "partner": {"vi": "bên hợp tác", "en": "partner"},
+    "partner": {"vi": "đối tác", "en": "partner"},
     "seller": {"vi": "bên bán", "en": "seller"},
     "investor": {"vi": "nhà đầu tư", "en": "investor"},
     "licensor": {"vi": "bên cấp phép", "en": "licensor"},
     "equity": {"vi": "góp vốn", "en": "equity"},
-    "loan": {"vi": "cho vay", "en": "loan"},
-    "parent": {"vi": "công ty mẹ", "en": "parent"},
+    "loan": {"vi": "khoản vay", "en": "loan"},
+    "parent": {"vi": "công ty mẹ", "en": "parent company"},
     "bond": {"vi": "trái phiếu", "en": "bond"},
     "insurance": {"vi": "bảo hiểm", "en": "insurance"},
-    "grant": {"vi": "tài trợ", "en": "grant"},
-    "finance": {"vi": "cấp vốn", "en": "finance"},
+    "grant": {"vi": "viện trợ", "en": "grant"},
+    "finance": {"vi": "tài trợ vốn", "en": "finance"},
 }
 
 DEAL_STATUS_NAMES: dict[str, Both] = {
     "done": {"vi": "đã thực hiện", "en": "done"},
     "proposed": {"vi": "đề xuất", "en": "proposed"},
-    "mou": {"vi": "bản ghi nhớ", "en": "memorandum"},
+    "mou": {"vi": "biên bản ghi nhớ", "en": "memorandum of understanding"},
     "planned": {"vi": "dự kiến", "en": "planned"},
     "announced": {"vi": "đã công bố", "en": "announced"},
-    "talks": {"vi": "đang trao đổi", "en": "in talks"},
+    "talks": {"vi": "đang đàm phán", "en": "in talks"},
     "cancelled": {"vi": "đã hủy", "en": "cancelled"},
     "divested": {"vi": "đã thoái vốn", "en": "divested"},
-    "unknown": {"vi": "chưa rõ tình trạng", "en": "status unknown"},
+    "unknown": {"vi": "chưa rõ", "en": "unknown"},
 }
 
 SIZE_NAMES: dict[str, Both] = {

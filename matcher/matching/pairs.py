@@ -25,7 +25,6 @@ class Block:
 
     Attributes:
         lexical: BM25 of every partner's profile for the project's text, shape (n_partners,), >= 0.
-        lexical_best: the largest BM25 of any stored partner for that text.
         past: the side that `history.project` counts in (it may differ from `projects` for an unsaved project).
     """
 
@@ -36,7 +35,6 @@ class Block:
     history: History
     past: ProjectSide
     lexical: npt.NDArray[np.float32]
-    lexical_best: float
 
     @cached_property
     def record(self) -> dict[str, object]:
@@ -52,6 +50,11 @@ class Block:
     def host(self) -> int:
         """Column of the host country, -1 when unknown."""
         return self.countries.column.get(str(self.record["country"]), -1)
+
+    @cached_property
+    def lexical_best(self) -> float:
+        """The largest BM25 of any partner for the project's text."""
+        return float(self.lexical.max(initial=0.0))
 
     def at(self, rows: Ints) -> "Block":
         """The same project against other partners."""
