@@ -71,16 +71,12 @@ def fit(
 
     Raises:
         ConflictError: another fit into the same folder is running.
-        SourceError: there are no facts to fit on, or no encoder.
+        InputError: there are no facts to fit on.
+        SourceError: there is no encoder.
     """
     folder = site.artefacts if out is None else out
     with _alone(folder):
         known = facts(store, as_of)
-        if known.projects.is_empty() or known.partners.is_empty():
-            raise SourceError(
-                f"There are {known.projects.height} projects and {known.partners.height} partners as of {as_of}; "
-                "load them with `matcher init` or `matcher import`."
-            )
         encoder = open_encoder(site, store)
         room = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
         try:
