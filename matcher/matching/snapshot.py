@@ -1,0 +1,266 @@
+"""What was known on a day, as arrays over projects and (partner, project) pairs: what simple rankers count in.
+
+One project is asked at a time and every partner answers at once. The same object serves every rolling origin, an
+evaluation and the page; what does not change with the day (`Attributes`) is made once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from matcher.matching.sides import Countries, Floats, History, Ints, PartnerSide, ProjectSide
+from matcher.text import tokens
+
+Mask = npt.NDArray[np.bool_]
+Codes = Mapping[str, int]
+
+NO_CODE = -1
+
+
+def _coded(values: Sequence[str | None], known: Codes | None) -> tuple[Ints, Codes]:
+    """A number per folded value, `NO_CODE` where there is none or, given codes, where it is not among them."""
+    folded = [" ".join(tokens(v)) if v else "" for v in values]
+    codes = {v: i for i, v in enumerate(sorted({v for v in folded if v}))} if known is None else known
+    return np.array([codes.get(v, NO_CODE) for v in folded], dtype=np.int64), codes
+
+
+def _counted(texts: Sequence[str], known: Codes | None) -> tuple[Any, Codes]:
+    """How often each word occurs in each text, a sparse matrix (n_texts, n_words), and the words' columns."""
+    words: dict[str, int] = {} if known is None else dict(known)
+    columns: list[int] = []
+    ends = [0]
+    for text in texts:
+        for word in tokens(text):
+            column = words.setdefault(word, len(words)) if known is None else words.get(word, NO_CODE)
+            if column != NO_CODE:
+                columns.append(column)
+        ends.append(len(columns))
+    data = np.ones(len(columns))
+    counts = sparse.csr_array((data, np.array(columns, dtype=np.int64), ends), shape=(len(texts), len(words)))
+    counts.sum_duplicates()
+    return counts, words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attributes:
+    """What projects have in common, on no particular day. Row i is the i-th project.
+
+    Attributes:
+        host, subregion, continent: codes of the host country and of the parts of the world that it lies in.
+        sector: code of the source's own label; `labels` holds the words of each label (n_labels, n_words).
+        area, city: codes of the region and city as the source writes them.
+        log_value: decimal logarithm of the value in US dollars, NaN where unknown.
+        counts: how often each word occurs in each text (n_projects, n_words), sparse.
+        codes: column -> folded value -> code, so that a new project gets the same numbers.
+    """
+
+    host: Ints
+    subregion: Ints
+    continent: Ints
+    sector: Ints
+    labels: Any
+    area: Ints
+    city: Ints
+    log_value: Floats
+    counts: Any
+    codes: Mapping[str, Codes]
+
+    @classmethod
+    def of(
+        cls, projects: ProjectSide, countries: Countries, texts: Sequence[str], like: "Attributes | None" = None
+    ) -> "Attributes":
+        """Reads projects; given others, their codes hold, and what those do not have stays unknown."""
+        frame = projects.frame
+        known = like.codes if like else {}
+        host = np.array([countries.column.get(c or "", NO_CODE) for c in frame["country"].to_list()], dtype=np.int64)
+        sector, sectors = _coded(frame["sector"].to_list(), known.get("sector"))
+        area, areas = _coded(frame["region"].to_list(), known.get("area"))
+        city, cities = _coded(frame["city"].to_list(), known.get("city"))
+        counts, words = _counted(texts, known.get("words"))
+        value = projects.value_usd
+        return cls(
+            host=host,
+            subregion=np.append(_coded(countries.subregion, None)[0], NO_CODE)[host],
+            continent=np.append(_coded(countries.region, None)[0], NO_CODE)[host],
+            sector=sector, labels=like.labels if like else _counted(list(sectors), None)[0],
+            area=area, city=city,
+            log_value=np.log10(np.where(value > 0, value, np.nan)),
+            counts=counts, codes={"sector": sectors, "area": areas, "city": cities, "words": words},
+        )  # fmt: skip
+
+    def followed_by(self, other: "Attributes") -> "Attributes":
+        """These projects and, behind them, others that were read with the codes of these."""
+        names = ("host", "subregion", "continent", "sector", "area", "city", "log_value")
+        joined: dict[str, Any] = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in names}
+        return replace(self, **joined, counts=sparse.vstack([self.counts, other.counts], format="csr"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Projects, partners and the deals known on `history.as_of`. `texts` holds each project's words.
+
+    A pair is a partner and a project with at least one known deal; it counts once, at its latest deal. No method
+    counts a pair of the asked project itself.
+    """
+
+    projects: ProjectSide
+    partners: PartnerSide
+    history: History
+    texts: Sequence[str]
+    attributes: Attributes
+
+    @classmethod
+    def of(cls, projects: ProjectSide, partners: PartnerSide, history: History, texts: Sequence[str]) -> "Snapshot":
+        """Reads the attributes of the projects, which takes about a second for 10,000 of them."""
+        attributes = Attributes.of(projects, partners.countries, texts)
+        return cls(projects=projects, partners=partners, history=history, texts=texts, attributes=attributes)
+
+    def at(self, history: History, partners: PartnerSide | None = None) -> "Snapshot":
+        """The same projects with what is known on another day."""
+        return replace(self, history=history, partners=partners or self.partners)
+
+    def followed_by(self, drafts: ProjectSide, texts: Sequence[str]) -> "Snapshot":
+        """The same day with unsaved projects behind the others; row numbers of the others stay."""
+        side = self.projects
+        n = side.frame.height
+        joined = replace(
+            side,
+            frame=pl.concat([side.frame, drafts.frame]),
+            divisions=np.vstack([side.divisions, drafts.divisions]),
+            estimated=np.concatenate([side.estimated, drafts.estimated]),
+            sections=np.vstack([side.sections, drafts.sections]),
+            vectors=np.vstack([side.vectors, drafts.vectors]),
+            value_usd=np.concatenate([side.value_usd, drafts.value_usd]),
+            row_of={**side.row_of, **{k: n + i for k, i in drafts.row_of.items()}},
+        )
+        more = Attributes.of(drafts, self.partners.countries, texts, self.attributes)
+        return replace(self, projects=joined, texts=[*self.texts, *texts], attributes=self.attributes.followed_by(more))
+
+    @property
+    def n_projects(self) -> int:
+        """Number of projects."""
+        return self.projects.frame.height
+
+    @property
+    def n_partners(self) -> int:
+        """Number of partners."""
+        return self.partners.frame.height
+
+    @cached_property
+    def _pairs(self) -> tuple[Ints, Ints, Floats]:
+        """Partner row, project row and age in years (NaN undated) of each pair, by partner then project."""
+        key = self.history.partner * self.n_projects + self.history.project
+        age = self.history.age_years
+        order = np.lexsort((age, key))  # NaN last: a dated deal of the pair stands for it
+        first = np.flatnonzero(np.diff(key[order], prepend=-1))
+        rows = order[first]
+        return self.history.partner[rows], self.history.project[rows], age[rows]
+
+    @property
+    def pair_partner(self) -> Ints:
+        """Partner row of each pair."""
+        return self._pairs[0]
+
+    @property
+    def pair_project(self) -> Ints:
+        """Project row of each pair."""
+        return self._pairs[1]
+
+    @property
+    def pair_age(self) -> Floats:
+        """Years from the latest deal of each pair to the day; NaN undated."""
+        return self._pairs[2]
+
+    @cached_property
+    def _decays(self) -> dict[float, Floats]:
+        return {}
+
+    def decay(self, half_life: float | None) -> Floats:
+        """Weight of each pair by age, in (0, 1]; an undated pair weighs as one half-life old; ones for None."""
+        if half_life is None:
+            return np.ones(self.pair_partner.size)
+        if half_life not in self._decays:
+            age = np.maximum(np.nan_to_num(self.pair_age, nan=half_life), 0.0)
+            self._decays[half_life] = np.asarray(0.5 ** (age / half_life), dtype=np.float64)
+        return self._decays[half_life]
+
+    def votes(self, weights: npt.NDArray[Any], *, project: int, half_life: float | None = None) -> Floats:
+        """Sum over each partner's pairs of the weight of the pair's project, those of `project` left out.
+
+        Args:
+            weights: one number per project, shape (n_projects,).
+            half_life: years after which a pair counts half; None does not age it.
+
+        Returns:
+            shape (n_partners,); 0 for a partner without a pair.
+        """
+        weight = np.asarray(weights, dtype=np.float64)[self.pair_project] * self.decay(half_life)
+        weight[self.pair_project == project] = 0.0
+        return np.bincount(self.pair_partner, weights=weight, minlength=self.n_partners).astype(np.float64)
+
+    @cached_property
+    def dealt(self) -> Mask:
+        """Which projects have a known deal, shape (n_projects,)."""
+        out = np.zeros(self.n_projects, dtype=bool)
+        out[self.pair_project] = True
+        return out
+
+    @cached_property
+    def warm(self) -> Mask:
+        """Which partners have a known deal, shape (n_partners,)."""
+        out = np.zeros(self.n_partners, dtype=bool)
+        out[self.pair_partner] = True
+        return out
+
+    @cached_property
+    def age(self) -> Floats:
+        """Years since the latest known deal on each project; NaN where none is dated, shape (n_projects,)."""
+        youngest = np.full(self.n_projects, np.inf)
+        np.minimum.at(youngest, self.pair_project, np.nan_to_num(self.pair_age, nan=np.inf))
+        return np.where(np.isfinite(youngest), youngest, np.nan)
+
+    def same(self, attribute: str, project: int) -> Mask:
+        """Which projects share an attribute (a code of `Attributes`) with this one; none where it is unknown."""
+        codes: Ints = getattr(self.attributes, attribute)
+        return np.asarray((codes == codes[project]) & (codes[project] != NO_CODE))
+
+    @cached_property
+    def idf(self) -> Floats:
+        """log((1 + n) / (1 + n with the word)) + 1 over the projects with a known deal; 0 for words of none of them.
+
+        Words that only other projects have weigh nothing, so that no project of the future changes anything.
+        """
+        used = self.attributes.counts[self.dealt]
+        having = np.bincount(used.indices, minlength=used.shape[1])
+        return np.where(having > 0, np.log((1 + used.shape[0]) / (1 + having)) + 1.0, 0.0)
+
+    @cached_property
+    def tfidf(self) -> Any:
+        """(1 + log count) x idf of each word of each project, rows of length one; sparse (n_projects, n_words)."""
+        rows = self.attributes.counts.copy()
+        rows.data = (1.0 + np.log(rows.data)) * self.idf[rows.indices]
+        norm = np.sqrt(np.bincount(_row_of(rows), weights=rows.data**2, minlength=rows.shape[0]))
+        rows.data /= np.where(norm > 0, norm, 1.0)[_row_of(rows)]
+        return rows
+
+    def text_nearness(self, project: int) -> Floats:
+        """Cosine of the TF-IDF rows with that of this project, in [0, 1], shape (n_projects,)."""
+        own = np.zeros(self.tfidf.shape[1])
+        start, end = self.tfidf.indptr[project : project + 2]
+        own[self.tfidf.indices[start:end]] = self.tfidf.data[start:end]
+        return np.asarray(self.tfidf @ own)
+
+    def dense_nearness(self, project: int) -> Floats:
+        """Cosine of the text vectors with that of this project, in [-1, 1], shape (n_projects,)."""
+        return np.asarray(self.projects.vectors @ self.projects.vectors[project], dtype=np.float64)
+
+
+def _row_of(matrix: Any) -> Ints:
+    """Row number of each stored value of a sparse matrix."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
