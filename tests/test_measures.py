@@ -1,16 +1,23 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as nps
 
-from matcher.measures import interval, per_query
+from matcher.errors import InputError
+from matcher.measures import Judged, Ranking, interval, judge, parse, per_query, values
 
 CANDIDATES = [f"q{i:02d}" for i in range(12)]
 SCORES = st.dictionaries(st.sampled_from(CANDIDATES), st.floats(-5, 5), min_size=1)
 RELEVANT = st.dictionaries(st.sampled_from(CANDIDATES), st.integers(0, 1), min_size=1)
 MEASURES = ("nDCG@10", "R@50", "RR")
+ALL = ("nDCG@10", "R@10", "R@50", "RR", "AP", "P@5", "Success@10")
+SHORT = ("nDCG@3", "R@1", "RR@4", "P@2", "Success@2")
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 @given(qrels=RELEVANT, run=SCORES, measure=st.sampled_from(MEASURES))
@@ -60,3 +67,175 @@ def test_the_interval_holds_the_mean_and_follows_the_seed(values: list[float], s
 
 def test_no_query_has_no_mean() -> None:
     assert all(math.isnan(v) for v in interval({}, seed=0))
+
+
+def judged(hits: list[list[int]], relevant: list[int]) -> Judged:
+    return Judged(hits=np.array(hits, dtype=bool), relevant=np.array(relevant))
+
+
+def named(n: int, prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}{i:03d}" for i in range(n))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Floats, Bools, Bools | None, int]:
+    """Scores with ties and gaps, answers in and out of the lists, a slice or none, a depth."""
+    shape = (draw(st.integers(1, 4)), draw(st.integers(1, 70)))
+    some = st.sampled_from([0.0, 0.5, 1.0, math.nan]) | st.floats(-1e3, 1e3)
+    scores = draw(nps.arrays(np.float64, shape, elements=some, fill=draw(some.map(st.just))))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    relevant = rng.random(shape) < draw(st.sampled_from([0.02, 0.2, 0.9]))
+    sliced = draw(st.sampled_from([(), shape[1:], shape]))
+    allow = rng.random(sliced) < draw(st.sampled_from([0.1, 0.7])) if sliced else None
+    if draw(st.booleans()):
+        scores = rng.integers(0, draw(st.integers(1, 40)), shape).astype(np.float64)
+    return scores, relevant, allow, draw(st.integers(1, 80))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(world=worlds())
+def test_values_agree_with_ir_measures(world: tuple[Floats, Bools, Bools | None, int]) -> None:
+    scores, relevant, allow, depth = world
+    queries, candidates = named(len(scores), "p"), named(scores.shape[1], "q")
+    ranking = Ranking.of_scores(queries, candidates, scores, depth=depth)
+    within = np.broadcast_to(True if allow is None else allow, scores.shape)
+    run, qrels = {}, {}
+    for i, query in enumerate(queries):
+        listed = sorted((-scores[i, j], c) for j, c in enumerate(candidates) if not math.isnan(scores[i, j]))[:depth]
+        allowed = {c for j, c in enumerate(candidates) if within[i, j]}
+        run[query] = {c: -s for s, c in listed if c in allowed}
+        qrels[query] = {c: int(relevant[i, j]) for j, c in enumerate(candidates) if c in allowed}
+    found = judge(ranking, relevant, allow)
+    for measure in ALL + SHORT:
+        mine = dict(zip(queries, values(found, measure).tolist(), strict=True))
+        theirs = per_query(qrels, run, measure)
+        assert {q for q, v in mine.items() if not math.isnan(v)} == set(theirs)
+        assert {q: mine[q] for q in theirs} == pytest.approx(theirs, abs=1e-9, rel=0), measure
+
+
+@given(world=worlds())
+def test_a_ranking_is_ordered_by_score_then_identifier_and_survives_the_run(
+    world: tuple[Floats, Bools, Bools | None, int],
+) -> None:
+    scores, _, _, depth = world
+    queries, candidates = named(len(scores), "p"), named(scores.shape[1], "q")
+    ranking = Ranking.of_scores(queries, candidates, scores, depth=depth)
+    for i, (query, row) in enumerate(ranking.to_run().items()):
+        order = sorted((c for j, c in enumerate(candidates) if not math.isnan(scores[i, j])),
+                       key=lambda c, i=i: (-scores[i, int(c[1:])], c))  # fmt: skip
+        assert list(row) == order[:depth]
+        assert query == queries[i]
+        assert list(row.values()) == [scores[i, int(c[1:])] for c in row]
+    again = Ranking.of_run(ranking.to_run(), queries=queries, candidates=candidates)
+    assert again.to_run() == ranking.to_run()
+    width = again.places.shape[1]
+    assert np.array_equal(again.places, ranking.places[:, :width])
+    assert (ranking.places[:, width:] == -1).all()
+    assert np.isnan(ranking.scores[ranking.places < 0]).all()
+
+
+@given(world=worlds(), measure=st.sampled_from(ALL + SHORT))
+def test_values_are_shares_and_know_only_the_order(
+    world: tuple[Floats, Bools, Bools | None, int], measure: str
+) -> None:
+    scores, relevant, allow, depth = world
+    queries, candidates = named(len(scores), "p"), named(scores.shape[1], "q")
+    scores = np.round(scores, 3)
+    found = values(judge(Ranking.of_scores(queries, candidates, scores, depth=depth), relevant, allow), measure)
+    moved = Ranking.of_scores(queries, candidates, np.cbrt(scores) * 2 + 7, depth=depth)
+    assert np.array_equal(found, values(judge(moved, relevant, allow), measure), equal_nan=True)
+    inside = found[~np.isnan(found)]
+    assert ((inside >= 0) & (inside <= 1 + 1e-12)).all()
+
+
+@given(world=worlds(), measure=st.sampled_from(("nDCG@10", "nDCG@3", "RR", "AP", "Success@2", "RR@4")))
+def test_the_perfect_order_has_value_1_and_a_better_place_is_never_worse(
+    world: tuple[Floats, Bools, Bools | None, int], measure: str
+) -> None:
+    _, relevant, allow, _ = world
+    queries, candidates = named(len(relevant), "p"), named(relevant.shape[1], "q")
+    perfect = Ranking.of_scores(queries, candidates, relevant.astype(np.float64), depth=None)
+    best = values(judge(perfect, relevant, allow), measure)
+    assert best[~np.isnan(best)] == pytest.approx(1.0)
+    worst = values(judge(Ranking.of_scores(queries, candidates, -relevant.astype(float)), relevant, allow), measure)
+    assert (worst[~np.isnan(worst)] <= best[~np.isnan(best)] + 1e-12).all()
+
+
+def test_many_candidates_are_cut_to_the_best_at_any_size_of_block() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 50, (30, 300_000)).astype(np.float32)
+    ranking = Ranking.of_scores(named(30, "p"), tuple(f"q{i:06d}" for i in range(300_000)), scores, depth=20)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :20]
+    assert np.array_equal(ranking.places, expected)
+
+
+def test_infinite_scores_are_ranked_and_unknown_ones_are_not() -> None:
+    scores = [[math.nan, -math.inf, 1.0, math.inf, math.nan, -math.inf]]
+    for depth in (None, 4, 3):
+        ranking = Ranking.of_scores(["p"], list("abcdef"), scores, depth=depth)
+        assert list(ranking.to_run()["p"]) == list("dcbf")[:depth]
+
+
+def test_values_by_hand() -> None:
+    found = judged([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]], [2, 1, 0])
+    ideal = 1 + 1 / math.log2(3)
+    for measure, first in {
+        "nDCG@10": (1 / math.log2(3) + 1 / math.log2(5)) / ideal,
+        "RR": 1 / 2,
+        "RR@1": 0,
+        "AP": (1 / 2 + 2 / 4) / 2,
+        "P@5": 2 / 5,
+        "R@2": 1 / 2,
+        "Success@1": 0,
+    }.items():
+        assert values(found, measure) == pytest.approx([first, 0, math.nan], nan_ok=True), measure
+
+
+def test_a_run_without_a_query_has_an_empty_list_there() -> None:
+    run = {"asked": {"b": 1.0, "a": 1.0, "c": 3.0}, "elsewhere": {"a": 1.0}}
+    ranking = Ranking.of_run(run, queries=["asked", "unanswered"], candidates=["a", "b", "c"], depth=2)
+    assert ranking.to_run() == {"asked": {"c": 3.0, "a": 1.0}, "unanswered": {}}
+    relevant = np.array([[True, False, False], [True, False, False]])
+    assert values(judge(ranking, relevant), "RR").tolist() == [0.5, 0.0]
+
+
+def test_nothing_has_no_values() -> None:
+    nobody = Ranking.of_scores([], ["a"], np.zeros((0, 1)))
+    assert values(judge(nobody, np.zeros((0, 1), dtype=bool)), "AP").size == 0
+    empty = Ranking.of_scores(["p"], [], np.zeros((1, 0)))
+    unanswered = Ranking.of_run({}, queries=["p"], candidates=["a"])
+    for measure in ALL:
+        assert np.isnan(values(judge(empty, np.zeros((1, 0), dtype=bool)), measure)).all()
+        assert values(judge(unanswered, np.ones((1, 1), dtype=bool)), measure).tolist() == [0.0]
+
+
+def test_a_slice_moves_the_others_up_and_forgets_what_it_leaves_out() -> None:
+    ranking = Ranking.of_scores(["p"], list("abcd"), [[4.0, 3.0, 2.0, 1.0]])
+    relevant = np.array([[True, False, False, True]])
+    found = judge(ranking, relevant, np.array([False, True, False, True]))
+    assert found.hits.tolist() == [[False, True, False, False]]
+    assert found.relevant.tolist() == [1]
+
+
+@pytest.mark.parametrize("measure", ["nDCG", "P", "R@0", "MRR", "AP@10", "nDCG@10 ", ""])
+def test_an_unknown_measure_is_refused(measure: str) -> None:
+    with pytest.raises(ValueError, match="no measure here"):
+        parse(measure)
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(ValueError, match="ascend"):
+        Ranking.of_scores(["b", "a"], ["a"], [[1.0], [1.0]])
+    with pytest.raises(ValueError, match="ascend"):
+        Ranking.of_scores(["a"], ["a", "a"], [[1.0, 1.0]])
+    with pytest.raises(ValueError, match="have scores"):
+        Ranking.of_scores(["a"], ["a"], [[1.0, 2.0]])
+    ranking = Ranking.of_scores(["a"], ["a", "b"], [[1.0, 2.0]])
+    with pytest.raises(ValueError, match="relevant"):
+        judge(ranking, np.ones((1, 3), dtype=bool))
+    with pytest.raises(ValueError, match="allow"):
+        judge(ranking, np.ones((1, 2), dtype=bool), np.ones(3, dtype=bool))
+    with pytest.raises(InputError, match="candidate z is not in the catalogue"):
+        Ranking.of_run({"a": {"z": 1.0}}, queries=["a"], candidates=["a", "b"])
+    with pytest.raises(InputError, match="not a number"):
+        Ranking.of_run({"a": {"b": math.nan}}, queries=["a"], candidates=["a", "b"])
