@@ -12,12 +12,12 @@ import polars as pl
 from matcher.errors import InputError, SourceError
 from matcher.ingest import SOURCES
 from matcher.ingest.csvfile import MAX_ROWS, check_header, nearest, read_cells
-from matcher.records import TABLES
+from matcher.records import TABLES, Table
 from matcher.text import nfc
 
 MAX_CELL = 20_000  # characters
 _SHOWN = 20  # errors that a message spells out
-_ROW = "#row"  # cannot collide with a column of ours
+ROW = "#row"  # cannot collide with a column of ours
 
 # What a spreadsheet would execute: '=', and a sign or '@' before a call, a reference or a link. A name such as
 # "@Ventures", "-12.5" and "+84 28 …" are text; exports mark them as text.
@@ -39,7 +39,7 @@ _PATTERNS: dict[type[pl.DataType], tuple[str, str]] = {
 }
 
 
-class _Problems:
+class Problems:
     """The errors of one file: all are counted, the first ones are spelled out."""
 
     def __init__(self, file: str) -> None:
@@ -51,7 +51,7 @@ class _Problems:
     def add(self, frame: pl.DataFrame, column: str, why: str, expected: str) -> None:
         """Notes every row of a frame with the columns `#row` and `column`."""
         self.count += frame.height
-        for row, value in frame.select(_ROW, column).head(max(0, _SHOWN - len(self.lines))).iter_rows():
+        for row, value in frame.select(ROW, column).head(max(0, _SHOWN - len(self.lines))).iter_rows():
             self.note(row, column, value, why, expected)
 
     def note(self, row: int, column: str, value: object, why: str, expected: str) -> None:
@@ -72,7 +72,7 @@ def read_csv(
     path: Path,
     columns: Mapping[str, pl.DataType],
     *,
-    table: str,
+    table: str | Table,
     required: Sequence[str] = (),
     known: Mapping[str, Collection[str]] | None = None,
     complete: bool = False,
@@ -82,7 +82,7 @@ def read_csv(
 
     Args:
         columns: the columns that may occur, with their types.
-        table: the entry of `TABLES` whose key, choices and references hold.
+        table: the entry of `TABLES`, or a table that is not in it, whose key, choices and references hold.
         required: columns that must occur and hold a value in every row.
         known: table -> its keys; a column that refers to such a table, and `isic` lists, must name one of them.
         complete: as in `data/`: every column must occur, text must be tidy NFC, and there may be no rows.
@@ -95,13 +95,13 @@ def read_csv(
     check_header(path.name, cells.columns, list(columns), list(columns) if complete else list(required))
     if not complete and cells.is_empty():
         raise InputError(f"{path.name}: there is a heading but no row; expected at least one row")
-    problems = _Problems(path.name)
-    cells = _tidy(cells, problems, strict=complete).with_row_index(_ROW, offset=2)
+    problems = Problems(path.name)
+    cells = _tidy(cells, problems, strict=complete).with_row_index(ROW, offset=2)
     _check_cells(cells, problems)
-    frame = _typed(cells, columns, problems)
+    frame = typed(cells, columns, problems)
     _check_frame(frame, table, required, known or {}, problems)
     problems.raise_if_any()
-    return frame.drop(_ROW)
+    return frame.drop(ROW)
 
 
 def read_table(name: str, directory: Path) -> pl.DataFrame:
@@ -158,8 +158,8 @@ def validate(tables: Mapping[str, pl.DataFrame]) -> list[str]:
         if dict(frame.schema) != dict(spec.columns):
             found.append(f"{name}: columns are {dict(frame.schema)}; expected {dict(spec.columns)}")
             continue
-        problems = _Problems(name)
-        numbered = frame.with_row_index(_ROW, offset=2)
+        problems = Problems(name)
+        numbered = frame.with_row_index(ROW, offset=2)
         _check_frame(numbered, name, spec.required, known, problems)
         for column in (c for c, t in spec.columns.items() if t == pl.String):
             untidy = numbered.filter(_changed_by_nfc(frame.get_column(column)))
@@ -177,7 +177,7 @@ def _changed_by_nfc(values: pl.Series) -> pl.Series:
     return untidy.fill_null(value=False)
 
 
-def _tidy(cells: pl.DataFrame, problems: _Problems, *, strict: bool) -> pl.DataFrame:
+def _tidy(cells: pl.DataFrame, problems: Problems, *, strict: bool) -> pl.DataFrame:
     """Cells in NFC; in strict mode a cell that is not is an error."""
     done: list[pl.Series] = []
     for column in cells.get_columns():
@@ -186,14 +186,14 @@ def _tidy(cells: pl.DataFrame, problems: _Problems, *, strict: bool) -> pl.DataF
             done.append(column)
             continue
         if strict:
-            rows = cells.select(column).with_row_index(_ROW, offset=2).filter(untidy)
+            rows = cells.select(column).with_row_index(ROW, offset=2).filter(untidy)
             problems.add(rows, column.name, "is not tidy NFC text", "NFC, single spaces, no line break")
         originals = column.filter(untidy).unique().to_list()
         done.append(column.replace(originals, [nfc(v) for v in originals]))
     return pl.DataFrame(done)
 
 
-def _check_cells(cells: pl.DataFrame, problems: _Problems) -> None:
+def _check_cells(cells: pl.DataFrame, problems: Problems) -> None:
     """Notes cells that a spreadsheet would execute and cells that are too long."""
     for column in cells.columns[1:]:
         text = pl.col(column)
@@ -203,9 +203,9 @@ def _check_cells(cells: pl.DataFrame, problems: _Problems) -> None:
         problems.add(long, column, f"has more than {MAX_CELL:,} characters", f"at most {MAX_CELL} characters")
 
 
-def _typed(cells: pl.DataFrame, columns: Mapping[str, pl.DataType], problems: _Problems) -> pl.DataFrame:
+def typed(cells: pl.DataFrame, columns: Mapping[str, pl.DataType], problems: Problems) -> pl.DataFrame:
     """The cells in their types; '' is null; a cell that cannot be read is noted and null."""
-    done = [pl.col(_ROW)]
+    done = [pl.col(ROW)]
     for column, dtype in columns.items():
         if column not in cells.columns:
             done.append(pl.lit(None, dtype=dtype).alias(column))
@@ -236,14 +236,14 @@ def _typed(cells: pl.DataFrame, columns: Mapping[str, pl.DataType], problems: _P
 
 def _check_frame(
     frame: pl.DataFrame,
-    table: str,
+    table: str | Table,
     required: Sequence[str],
     known: Mapping[str, Collection[str]],
-    problems: _Problems,
+    problems: Problems,
 ) -> None:
     """Notes what breaks the table's rules in a typed frame with `#row`."""
-    spec = TABLES[table]
-    _check_bounds(frame, problems)
+    spec = table if isinstance(table, Table) else TABLES[table]
+    check_bounds(frame, problems)
     for column in required:
         problems.add(frame.filter(pl.col(column).is_null()), column, "is required and may not be empty", "a value")
     for column, allowed in spec.choices.items():
@@ -255,17 +255,17 @@ def _check_frame(
             keys = set(known[target])
             if target == table:
                 keys |= set(frame.get_column(spec.key[0]).drop_nulls())
-            _check_ref(frame, column, target, keys, problems)
+            check_ref(frame, column, target, keys, problems)
     if "isic" in known and isinstance(frame.schema.get("isic"), pl.List):
-        single = frame.select(_ROW, "isic").explode("isic", empty_as_null=True, keep_nulls=True)
-        _check_ref(single, "isic", "isic", set(known["isic"]), problems)
+        single = frame.select(ROW, "isic").explode("isic", empty_as_null=True, keep_nulls=True)
+        check_ref(single, "isic", "isic", set(known["isic"]), problems)
     if table == "isic" and "isic" in known:
-        _check_ref(frame, "parent", "isic", set(known["isic"]), problems)
+        check_ref(frame, "parent", "isic", set(known["isic"]), problems)
     if all(column in frame.columns for column in spec.key):
-        _check_key(frame, spec.key, problems)
+        check_key(frame, spec.key, problems)
 
 
-def _check_bounds(frame: pl.DataFrame, problems: _Problems) -> None:
+def check_bounds(frame: pl.DataFrame, problems: Problems) -> None:
     """Notes amounts and days out of reach, and identifiers that cannot stand in an address or a list."""
     names = set(frame.columns)
     for column in (c for c in names if c.startswith(("value_", "ticket_")) and frame.schema[c].is_numeric()):
@@ -275,33 +275,33 @@ def _check_bounds(frame: pl.DataFrame, problems: _Problems) -> None:
     for column in (c for c in names if frame.schema[c] == pl.Date):
         wrong = frame.filter(~pl.col(column).dt.year().is_between(*_YEARS))
         problems.add(wrong, column, f"is not a day of {_YEARS[0]} to {_YEARS[1]}", "a day within reach")
-    for column in {"project_id", "partner_id", "deal_id", "mission_id", "activity_id"} & names:
+    for column in {"project_id", "partner_id", "deal_id", "mission_id", "activity_id", "judged_by"} & names:
         wrong = frame.filter(~pl.col(column).str.contains(_IDENTIFIER))
         problems.add(
             wrong, column, "is no identifier; use letters of A to Z, digits and . _ : - (at most 100)", "an identifier"
         )
 
 
-def _check_ref(frame: pl.DataFrame, column: str, target: str, keys: set[str], problems: _Problems) -> None:
+def check_ref(frame: pl.DataFrame, column: str, target: str, keys: set[str], problems: Problems) -> None:
     wrong = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(list(keys)))
     what = _CODES.get(target, f"a key of {target}")
     problems.count += wrong.height
-    for row, value in wrong.select(_ROW, column).head(max(0, _SHOWN - len(problems.lines))).iter_rows():
+    for row, value in wrong.select(ROW, column).head(max(0, _SHOWN - len(problems.lines))).iter_rows():
         problems.note(row, column, value, f"is not in {target}{nearest(value, keys)}; expected {what}", what)
 
 
-def _check_key(frame: pl.DataFrame, key: Sequence[str], problems: _Problems) -> None:
-    again = frame.group_by(key, maintain_order=True).agg(pl.col(_ROW)).filter(pl.col(_ROW).list.len() > 1)
+def check_key(frame: pl.DataFrame, key: Sequence[str], problems: Problems) -> None:
+    again = frame.group_by(key, maintain_order=True).agg(pl.col(ROW)).filter(pl.col(ROW).list.len() > 1)
     again = again.filter(pl.any_horizontal(pl.col(c).is_not_null() for c in key))
     problems.count += again.height
     for found in again.head(max(0, _SHOWN - len(problems.lines))).iter_rows(named=True):
-        rows = found[_ROW]
+        rows = found[ROW]
         value = " · ".join(str(found[c]) for c in key if found[c] is not None)
         also = " and ".join(str(r) for r in rows)
         problems.note(rows[1], ", ".join(key), value, f"occurs in rows {also}; expected once", "a value used once")
 
 
-def _check_sense(frame: pl.DataFrame, problems: _Problems) -> None:
+def _check_sense(frame: pl.DataFrame, problems: Problems) -> None:
     """Notes ranges turned round, shares outside 0–1, places off the globe and precisions without a date."""
     names = set(frame.columns)
     for low in (c for c in names if c.endswith("_min")):
