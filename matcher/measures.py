@@ -163,11 +163,8 @@ def judge(ranking: Ranking, relevant: Bools, allow: Bools | None = None) -> Judg
     if hits.size:
         hits = np.take_along_axis(relevant, np.maximum(places, 0), axis=1) & (places >= 0)
         if allow is not None:
-            rows, columns = np.nonzero(hits)
-            if allow.ndim == 1:
-                kept = allow[np.maximum(places, 0)]
-            else:
-                kept = np.take_along_axis(allow, np.maximum(places, 0), axis=1)
+            rows, columns = np.divmod(np.flatnonzero(hits), places.shape[1])
+            kept = np.take_along_axis(np.broadcast_to(allow, shape), np.maximum(places, 0), axis=1)
             moved = np.cumsum(kept, axis=1, dtype=np.int32)[rows, columns] - 1
             hits = np.zeros(places.shape, dtype=np.bool_)
             hits[rows, moved] = True
@@ -193,7 +190,7 @@ def values(judged: Judged, measure: str) -> Floats:
         found = hits.any(axis=1)
         value[found] = 1.0 / (hits[found].argmax(axis=1) + 1) if found.any() else 0.0
     elif name == "AP":
-        rows, columns = np.nonzero(hits)
+        rows, columns = np.divmod(np.flatnonzero(hits), max(1, hits.shape[1]))
         each = np.bincount(rows, minlength=len(hits))
         nth = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each) + 1
         value = np.bincount(rows, weights=nth / (columns + 1), minlength=len(hits)) / np.maximum(judged.relevant, 1)
@@ -237,12 +234,165 @@ def per_query(qrels: Qrels, run: Run, measure: str) -> dict[str, float]:
     return {q: found.get(q, 0.0) for q in sorted(wanted)}
 
 
+def chance(relevant: npt.ArrayLike, pool: npt.ArrayLike, measure: str, *, depth: int | None = None) -> Floats:
+    """Expected value of a measure when the pool is listed in a uniformly random order; exact.
+
+    Args:
+        relevant: numbers of relevant candidates, each at most that of the pool.
+        pool: numbers of candidates, relevant ones among them; broadcast against `relevant`.
+        depth: where lists are cut off, None for nowhere.
+
+    Returns:
+        float64 of the common shape; NaN where nothing is relevant.
+
+    Source: every rank holds a relevant candidate with probability r/n, two ranks with r(r-1)/(n(n-1)); the first
+        one follows the negative hypergeometric distribution.
+    """
+    name, k = parse(measure)
+    r, n = np.broadcast_arrays(np.asarray(relevant, dtype=np.int64), np.asarray(pool, dtype=np.int64))
+    if (r < 0).any() or (r > n).any():
+        raise ValueError("there are fewer candidates than relevant ones, or fewer than none")
+    cases, which = np.unique(np.stack([r.ravel(), n.ravel()]), axis=1, return_inverse=True)
+    expected = [
+        _expected(name, k, int(some), int(all_), min(k, all_, WHOLE if depth is None else depth)) if some else np.nan
+        for some, all_ in cases.T.tolist()
+    ]
+    return np.array(expected, dtype=np.float64)[which.ravel()].reshape(r.shape)
+
+
+def _expected(name: str, k: int, r: int, n: int, seen: int) -> float:
+    """Expected value over random orders of n candidates, r > 0 relevant, of which the first `seen` are looked at."""
+    rank = np.arange(1, seen + 1)
+    if name == "P":
+        return r * seen / n / k
+    if name == "R":
+        return seen / n
+    if name == "nDCG":
+        return float(r / n * (1 / np.log2(rank + 1)).sum() / (1 / np.log2(np.arange(min(r, k)) + 2)).sum())
+    if name == "AP":
+        harmonic = float((1 / rank).sum())
+        return (harmonic + (seen - harmonic) * (r - 1) / max(1, n - 1)) / n
+    none_yet = np.cumprod(np.maximum(n - r - rank + 1, 0) / (n - rank + 1))
+    if name == "Success":
+        return 1.0 - float(none_yet[-1]) if seen else 0.0
+    return float((np.concatenate([[1.0], none_yet[:-1]])[:seen] * r / (n - rank + 1) / rank).sum())
+
+
 def interval(values: Mapping[str, float], *, seed: int, resamples: int = 1000) -> tuple[float, float, float]:
     """Mean over queries with its 95 % bootstrap interval: (mean, low, high); NaN without queries."""
-    x = np.array([values[q] for q in sorted(values)])
-    if not x.size:
-        return float("nan"), float("nan"), float("nan")
+    x = np.array([values[q] for q in sorted(values)], dtype=np.float64)
+    mean, low, high = intervals(x[:, None], seed=seed, resamples=resamples)[0].tolist()
+    return mean, low, high
+
+
+def intervals(matrix: Floats, *, seed: int, resamples: int = 1000) -> Floats:
+    """Means of many columns with their 95 % bootstrap intervals (percentiles), from the same resampled queries.
+
+    Args:
+        matrix: (queries, columns), queries in ascending order so that a seed means the same everywhere. Rows that
+            are NaN in a column are not its queries; columns that agree in their NaNs share the resamples.
+
+    Returns:
+        (columns, 3): mean, low, high; NaN for a column without queries. Each row is what `interval` says of its column.
+    """
+    found = np.full((matrix.shape[1], 3), np.nan)
+    alike: dict[bytes, list[int]] = {}
+    for column, present in enumerate(~np.isnan(matrix.T)):
+        alike.setdefault(present.tobytes(), []).append(column)
+    for columns in alike.values():
+        x = matrix[~np.isnan(matrix[:, columns[0]])][:, columns]
+        if len(x):
+            means = _resampled(x, resamples, np.random.default_rng(seed)) / len(x)
+            low, high = np.quantile(means, [0.025, 0.975], axis=0)
+            found[columns] = np.stack([x.mean(axis=0), low, high], axis=1)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """First minus second over the queries that both have.
+
+    Attributes:
+        difference: mean; low, high: its 95 % bootstrap interval.
+        p: two-sided, of the paired randomisation test: how often random signs put the mean as far from 0, counting
+            the signs found, in (0, 1]. Without queries p, difference and interval are NaN.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    queries: int
+
+
+def paired(a: Floats, b: Floats, *, seed: int, resamples: int = 1000, flips: int = 10_000) -> Paired:
+    """The first's values against the second's, query by query.
+
+    Args:
+        a, b: (queries,), the same queries in the same order; a query that is NaN in either is left out.
+        flips: random signs drawn for the test; p is not below 1 / (flips + 1), which bounds what `holm` can leave.
+    """
+    return pooled_paired([(a, b)], seed=seed, resamples=resamples, flips=flips)
+
+
+def pooled_paired(
+    pairs: Sequence[tuple[Floats, Floats]], *, seed: int, resamples: int = 1000, flips: int = 10_000
+) -> Paired:
+    """As `paired`, over the queries of several datasets: the mean is over all queries, resampled within each dataset.
+
+    Args:
+        pairs: (a, b) per dataset.
+    """
+    kept = [d[~np.isnan(d)] for d in (a - b for a, b in pairs)]
+    everything = np.concatenate([np.zeros(0), *kept])
+    if not everything.size:
+        return Paired(difference=np.nan, low=np.nan, high=np.nan, p=np.nan, queries=0)
     rng = np.random.default_rng(seed)
-    means = x[rng.integers(0, x.size, (resamples, x.size))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(x.mean()), float(low), float(high)
+    sums = np.sum([_resampled(d[:, None], resamples, rng)[:, 0] for d in kept if d.size], axis=0)
+    low, high = np.quantile(sums / everything.size, [0.025, 0.975]).tolist()
+    p = _sign_flips(everything[everything != 0], flips, rng)
+    return Paired(difference=float(everything.mean()), low=low, high=high, p=p, queries=everything.size)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values corrected for being many, in the order given: none of them is below .05 by chance in 95 % of tables.
+
+    A NaN stays one and is not counted.
+    Source: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979), 65-70.
+    """
+    corrected = list(p)
+    order = sorted((i for i, value in enumerate(p) if not np.isnan(value)), key=lambda i: p[i])
+    least = 0.0
+    for done, i in enumerate(order):
+        least = max(least, min(1.0, p[i] * (len(order) - done)))
+        corrected[i] = least
+    return corrected
+
+
+def _resampled(x: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    """Column sums of x (n > 0 rows) over n rows drawn with replacement: (resamples, columns)."""
+    # How often each row was drawn, times the rows: one matrix product for all columns, in blocks that fit a cache.
+    n = len(x)
+    sums = np.empty((resamples, x.shape[1]))
+    block = min(max(1, _CELLS // (8 * n)), resamples)
+    drawn = np.empty((block, n))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        for row in range(size):
+            drawn[row] = np.bincount(rng.integers(0, n, n, dtype=np.uint32), minlength=n)
+        sums[start : start + size] = drawn[:size] @ x
+    return sums
+
+
+def _sign_flips(x: Floats, flips: int, rng: np.random.Generator) -> float:
+    """p-value of the sum of x under random signs, two-sided; 1 when x is empty."""
+    far = abs(x.sum()) - 1e-10 * np.abs(x).sum()  # equal sums differ by rounding
+    block = max(1, _CELLS // (8 * max(1, len(x))))
+    as_far = 0
+    for start in range(0, flips, block):
+        size, width = min(block, flips - start), -(-len(x) // 8)
+        drawn = np.frombuffer(rng.bytes(size * width), dtype=np.uint8).reshape(size, width)
+        bits = np.unpackbits(drawn, axis=1, count=len(x))
+        sums = 2 * (bits.astype(np.float64) @ x) - x.sum()
+        as_far += int((np.abs(sums) >= far).sum())
+    return (1 + as_far) / (1 + flips)
