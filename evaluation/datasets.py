@@ -5,74 +5,21 @@ training deals only, `queries.csv` and, unless the answers are withheld, `qrels.
 """
 
 import hashlib
-import json
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from evaluation.datafiles import COLUMNS, Files, as_toml, read_about, read_split, write_csv
 from evaluation.qrels import read_qrels
 from matcher.errors import InputError
 from matcher.ingest import neutral
-from matcher.ingest.csvfile import nearest, read_cells
-from matcher.ingest.tables import ROW, Problems, check_bounds, check_key, check_ref, typed
-from matcher.records import (
-    DAY,
-    LIST,
-    NUM,
-    PARTNER_KINDS,
-    POSITIVE_ROLES,
-    PRECISIONS,
-    ROLES,
-    TABLES,
-    TEXT,
-    Facts,
-    Reference,
-    empty,
-)  # fmt: skip
-
-MAX_ROWS = 5_000_000
-
-COLUMNS: dict[str, dict[str, pl.DataType]] = {
-    "projects": {
-        "project_id": TEXT, "name": TEXT, "description": TEXT, "sector": TEXT, "isic": TEXT, "country": TEXT,
-        "region": TEXT, "city": TEXT, "value_usd": NUM, "announced_on": DAY, "announced_precision": TEXT,
-    },
-    "partners": {
-        "partner_id": TEXT, "name": TEXT, "country": TEXT, "kind": TEXT, "sector": TEXT, "description": TEXT,
-    },
-    "deals": {
-        "project_id": TEXT, "partner_id": TEXT, "role": TEXT, "closed_on": DAY, "closed_precision": TEXT,
-        "value_usd": NUM,
-    },
-    "queries": {"project_id": TEXT},
-    "qrels": {"project_id": TEXT, "partner_id": TEXT},
-    "answers": {"project_id": TEXT, "investor_country": TEXT},
-}  # fmt: skip
-"""File -> its columns with types, in file order."""
-
-_KEYS: dict[str, tuple[str, ...]] = {
-    "projects": ("project_id",), "partners": ("partner_id",),
-    "deals": ("project_id", "partner_id", "role", "closed_on"),
-    "queries": ("project_id",), "qrels": ("project_id", "partner_id"), "answers": ("project_id",),
-}  # fmt: skip
-_NEEDED: dict[str, tuple[str, ...]] = {
-    "projects": ("project_id", "name"), "partners": ("partner_id", "name"), "deals": ("project_id", "partner_id"),
-    "queries": ("project_id",), "qrels": ("project_id", "partner_id"), "answers": ("project_id",),
-}  # fmt: skip
-_CHOICES = {"kind": PARTNER_KINDS, "role": ROLES, "announced_precision": PRECISIONS, "closed_precision": PRECISIONS}
-_PATTERNS = {
-    "country": (r"^[A-Z]{2}$", "is not an ISO 3166-1 alpha-2 code; write two capitals", "two capitals"),
-    "isic": (r"^([A-U]|\d{2})$", "is not an ISIC Rev.4 section letter or two-digit division", "a letter or two digits"),
-}
-_DATES = {"projects": ("announced_on", "announced_precision"), "deals": ("closed_on", "closed_precision")}
-_UNDATED = ("drop", "train")
+from matcher.ingest.tables import Problems
+from matcher.records import DAY, LIST, POSITIVE_ROLES, TABLES, Facts, Reference, empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,181 +114,100 @@ def read(folder: Path, *, qrels: Path | None = None) -> Dataset:
 def _read(folder: Path, outside: Path | None) -> Dataset:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give a folder with dataset.toml, projects.csv and deals.csv")
-    about = _about(folder / "dataset.toml")
-    files = {name: (folder / f"{name}.csv").is_file() for name in COLUMNS}
-    if files["qrels"] or files["answers"]:
+    files = Files(folder=folder)
+    about = read_about(folder / "dataset.toml")
+    files.missing.extend(f"dataset.toml: {key}" for key in ("name", "licence") if not about.get(key))
+    if files.has("qrels") or files.has("answers"):
         about = {**about, "form": "blind"}
-    split_on, text_only = _split_on(about), bool(about.get("no_deals"))
-    missing = [f"dataset.toml: {key}" for key in ("name", "licence") if not about.get(key)]
-    warnings: dict[str, int] = {}
-    tables: dict[str, pl.DataFrame] = {}
-    for name in ("projects", "partners", "deals"):
-        if text_only and name != "projects" and not files[name]:
-            missing.append(f"{name}.csv")
-            tables[name] = pl.DataFrame(schema=COLUMNS[name])
-            continue
-        known = {} if name != "deals" else {key: tables[f"{key}s"][f"{key}_id"] for key in ("project", "partner")}
-        limit = split_on if name == "deals" and about.get("form") == "blind" else None
-        tables[name] = _table(folder, name, known, missing, warnings, closed_by=limit)
-    projects, partners, deals = tables["projects"], tables["partners"], tables["deals"]
-    _check_whole(split_on, projects, deals, text_only=text_only)
-    queries = _queries(folder, projects, split_on, warnings) if files["queries"] else None
-    if queries is None and about.get("form") == "blind" and not text_only:
-        missing.append("queries.csv")
-    if queries is None:
-        queries = [] if split_on is None else sorted(_late(projects, split_on))
+    split_on, is_blind, text_only = read_split(about), about.get("form") == "blind", bool(about.get("no_deals"))
+    if split_on is None and not text_only:
+        raise InputError('dataset.toml, "split_on" is missing; give the last training day, such as "2018-12-31"')
+    projects = files.read("projects")
+    if projects.is_empty():
+        raise InputError("projects.csv has a heading but no row; expected at least one project")
+    queries = _queries(files, projects, split_on, expected=is_blind and not text_only)
+    partners = _optional(files, "partners") if text_only else files.read("partners")
+    deals = _deals(files, projects, partners, queries, split_on if is_blind else None, text_only=text_only)
     answered = deals.filter(pl.col("project_id").is_in(queries))
-    if about.get("form") == "blind" and not answered.is_empty():
-        first = answered.row(0, named=True)
-        raise InputError(
-            f"deals.csv: {answered.height} deals are on query projects, the first by {first['partner_id']} on "
-            f"{first['project_id']}; the blind form has training deals only"
-        )
-    pairs = _outside(outside, queries, partners) if outside else None
-    if pairs is None and files["qrels"]:
-        known = {"project": pl.Series(queries, dtype=pl.String), "partner": partners["partner_id"]}
-        pairs = _table(folder, "qrels", known, missing, warnings)
-    if pairs is None and not answered.is_empty():
-        pairs = answered
-    contents = [folder / "dataset.toml", *(folder / f"{name}.csv" for name in COLUMNS)]
-    moved = None
-    if files["answers"]:
-        moved = _table(folder, "answers", {"project": projects["project_id"]}, missing, warnings)
-    undated = str(about.get("undated_deals", "drop"))
-    left = deals["closed_on"].null_count()
-    if left and undated == "drop":
-        warnings["deals without a date do not train"] = left
+    if outside is not None:
+        pairs: pl.DataFrame | None = _outside(outside, queries, partners)
+    elif files.has("qrels"):
+        refs = {"project_id": ("queries", queries), "partner_id": ("partners.csv", partners["partner_id"].to_list())}
+        pairs = files.read("qrels", refs=refs)
+    else:
+        pairs = None if answered.is_empty() else answered
     return Dataset(
         name=str(about.get("name") or folder.resolve().name), about=about,
         projects=projects, partners=partners, deals=deals,
         queries=tuple(queries), qrels=None if pairs is None else _answers_of(pairs),
-        split_on=split_on, undated=undated,
-        digest=_digest([*contents, *([outside] if outside else [])]),
-        missing=tuple(missing), warnings=warnings, answers=moved,
+        split_on=split_on, undated=_undated(files, about, deals),
+        answers=files.read("answers", refs=_known(projects=projects)) if files.has("answers") else None,
+        digest=files.digest(*([outside] if outside else [])),
+        missing=tuple(files.missing), warnings=files.warnings,
     )  # fmt: skip
 
 
-def _about(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError("dataset.toml is missing; it must name the set and give split_on")
-    try:
-        about = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"dataset.toml is not TOML in UTF-8: {error}") from error
-    for key, allowed in (("form", ("full", "blind")), ("undated_deals", _UNDATED)):
-        if about.get(key, allowed[0]) not in allowed:
-            raise InputError(f'dataset.toml, "{key}": {about[key]!r}; expected {" or ".join(allowed)}')
-    if not isinstance(about.get("no_deals", False), bool):
-        raise InputError(f'dataset.toml, "no_deals": {about["no_deals"]!r}; expected true or false')
-    if not isinstance(about.get("name", ""), str):
-        raise InputError(f'dataset.toml, "name": {about["name"]!r}; expected text')
-    return about
+def _known(**frames: pl.DataFrame) -> dict[str, tuple[str, list[str]]]:
+    """References to the identifiers of whole files, as `Files.read` takes them."""
+    return {f"{n[:-1]}_id": (f"{n}.csv", frame[f"{n[:-1]}_id"].to_list()) for n, frame in frames.items()}
 
 
-def _split_on(about: Mapping[str, Any]) -> date | None:
-    value = about.get("split_on")
-    if value is None or value == "":
-        return None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise InputError(f'dataset.toml, "split_on": {str(value)!r} is not a date; write "2018-12-31"')
+def _optional(files: Files, name: str) -> pl.DataFrame:
+    if files.has(name):
+        return files.read(name)
+    files.missing.append(f"{name}.csv")
+    return pl.DataFrame(schema=COLUMNS[name])
 
 
-def _table(
-    folder: Path,
-    name: str,
-    known: Mapping[str, pl.Series],
-    missing: list[str],
-    warnings: dict[str, int],
-    closed_by: date | None = None,
-) -> pl.DataFrame:
-    """One file, typed, checked and sorted; what it lacks is added to `missing`."""
-    file, columns = f"{name}.csv", COLUMNS[name]
-    cells = read_cells(folder / file, max_rows=MAX_ROWS)
-    for column in _NEEDED[name]:
-        if column not in cells.columns:
-            near = nearest(column, [c for c in cells.columns if c not in columns])
-            raise InputError(f'{file}: the column "{column}" is missing{near}; it has: {", ".join(cells.columns)}')
-    missing += [f"{name}.{column}" for column in columns if column not in cells.columns]
-    cells = _composed(cells, file, warnings)
-    extra = [c for c in cells.columns if c not in columns] if name == "projects" else []
-    problems = Problems(file)
-    frame = typed(cells.with_row_index(ROW, offset=2), {**columns, **dict.fromkeys(extra, TEXT)}, problems)
-    check_bounds(frame, problems)
-    for column in _NEEDED[name]:
-        problems.add(frame.filter(pl.col(column).is_null()), column, "is required and may not be empty", "a value")
-    for column in (c for c in columns if c in _CHOICES):
-        allowed = _CHOICES[column]
-        wrong = frame.filter(~pl.col(column).is_in(list(allowed)))
-        problems.add(wrong, column, f"is not one of {', '.join(allowed)}", f"one of {', '.join(allowed)}")
-    for column in (c for c in columns if c in _PATTERNS):
-        pattern, why, expected = _PATTERNS[column]
-        problems.add(frame.filter(~pl.col(column).str.contains(pattern)), column, why, expected)
-    for target, keys in known.items():
-        source = "queries" if name == "qrels" and target == "project" else f"{target}s.csv"
-        check_ref(frame, f"{target}_id", source, set(keys), problems)
-    if name in _DATES:
-        frame = _dated(frame, *_DATES[name], problems)
-    if closed_by is not None:
+def _queries(files: Files, projects: pl.DataFrame, split_on: date | None, *, expected: bool) -> list[str]:
+    """The projects of `queries.csv`, announced after the split or on a day that is not known; else all later ones."""
+    if not files.has("queries"):
+        files.missing.extend(["queries.csv"] if expected else [])
+        return [] if split_on is None else sorted(_late(projects, split_on))
+    early = [] if split_on is None else projects.filter(pl.col("announced_on") <= split_on)["project_id"].to_list()
+
+    def check(frame: pl.DataFrame, problems: Problems) -> None:
+        why = f"is announced on or before the split on {split_on}; a query comes after it"
+        problems.add(frame.filter(pl.col("project_id").is_in(early)), "project_id", why, f"announced after {split_on}")
+
+    return files.read("queries", refs=_known(projects=projects), check=check)["project_id"].to_list()
+
+
+def _deals(
+    files: Files, projects: pl.DataFrame, partners: pl.DataFrame, queries: list[str], closed_by: date | None,
+    *, text_only: bool,
+) -> pl.DataFrame:  # fmt: skip
+    """The deals; those of the blind form (`closed_by`) are closed by the split and on no query."""
+    if text_only and not files.has("deals"):
+        return _optional(files, "deals")
+
+    def check(frame: pl.DataFrame, problems: Problems) -> None:
+        if text_only:
+            problems.add(frame, "project_id", "is a deal, but dataset.toml says no_deals", "no row")
+        if closed_by is None:
+            return
+        why = "; the blind form has training deals only"
         after = frame.filter(pl.col("closed_on") > closed_by)
-        why = f"is after the split on {closed_by}; the blind form has training deals only"
-        problems.add(after, "closed_on", why, f"a day up to {closed_by}")
-    check_key(frame, _KEYS[name], problems)
-    problems.raise_if_any()
-    if name == "partners":
-        frame = frame.with_columns(pl.col("kind").fill_null("unknown"))
-    return frame.drop(ROW).sort(_KEYS[name], nulls_last=False)
+        problems.add(after, "closed_on", f"is after the split on {closed_by}{why}", f"a day up to {closed_by}")
+        answer = frame.filter(pl.col("project_id").is_in(queries))
+        problems.add(answer, "project_id", f"is a query{why}", "a project that is no query")
+
+    return files.read("deals", refs=_known(projects=projects, partners=partners), check=check)
 
 
-def _composed(cells: pl.DataFrame, file: str, warnings: dict[str, int]) -> pl.DataFrame:
-    """The cells in NFC; those that were not are counted."""
-    done = cells.select(pl.all().str.normalize("NFC"))
-    changed = sum(int((done[c] != cells[c]).sum()) for c in cells.columns)
-    if changed:
-        warnings[f"cells of {file} were not in Unicode NFC"] = changed
-    return done
+def _undated(files: Files, about: Mapping[str, Any], deals: pl.DataFrame) -> str:
+    """Whether deals without a date train.
 
-
-def _dated(frame: pl.DataFrame, on: str, precision: str, problems: Problems) -> pl.DataFrame:
-    """Notes dates and precisions that contradict each other; a date without a precision is a day."""
-    day, grain = pl.col(on), pl.col(precision)
-    problems.add(frame.filter(day.is_null() & (grain != "none")), precision, f"has no {on}; write none", "none")
-    problems.add(
-        frame.filter(day.is_not_null() & (grain == "none")), precision, f"does not fit {on}", "day, month, year"
-    )
-    year = (grain == "year") & ((day.dt.month() != 1) | (day.dt.day() != 1))
-    problems.add(frame.filter(year), on, "is known to the year; write YYYY-01-01", "1 January")
-    month = (grain == "month") & (day.dt.day() != 1)
-    problems.add(frame.filter(month), on, "is known to the month; write YYYY-MM-01", "the first of the month")
-    return frame.with_columns(
-        pl.when(day.is_null()).then(pl.lit("none")).otherwise(grain.fill_null("day")).alias(precision)
-    )
-
-
-def _check_whole(split_on: date | None, projects: pl.DataFrame, deals: pl.DataFrame, *, text_only: bool) -> None:
-    """What concerns more than one file."""
-    if projects.is_empty():
-        raise InputError("projects.csv has a heading but no row; expected at least one project")
-    if text_only and not deals.is_empty():
-        raise InputError(f'dataset.toml, "no_deals": true, but deals.csv has {deals.height} rows; remove one of them')
-    if split_on is None and not text_only:
-        raise InputError('dataset.toml, "split_on" is missing; give the last training day, such as "2018-12-31"')
-
-
-def _queries(folder: Path, projects: pl.DataFrame, split_on: date | None, warnings: dict[str, int]) -> list[str]:
-    """The projects of `queries.csv`, which are announced after the split or on a day that is not known."""
-    frame = _table(folder, "queries", {"project": projects["project_id"]}, [], warnings)
-    if split_on is not None:
-        early = frame.join(projects.filter(pl.col("announced_on") <= split_on), on="project_id", how="semi")
-        if not early.is_empty():
-            some = ", ".join(early["project_id"].head(5))
-            raise InputError(f"queries.csv: {early.height} queries are announced by the split on {split_on}: {some}")
-    return frame["project_id"].to_list()
+    In a blind form that has no column of dates they do: its deals are training deals by definition.
+    """
+    said = about.get("undated_deals")
+    if said is None and about.get("form") == "blind" and "deals.closed_on" in files.missing:
+        files.warnings["deals have no date and train because the set is in its blind form"] = deals.height
+        return "train"
+    left = deals["closed_on"].null_count()
+    if said != "train" and left:
+        files.warnings["deals have no date and do not train"] = left
+    return "train" if said == "train" else "drop"
 
 
 def _outside(path: Path, queries: Sequence[str], partners: pl.DataFrame) -> pl.DataFrame:
@@ -364,16 +230,6 @@ def _answers_of(pairs: pl.DataFrame) -> dict[str, frozenset[str]]:
     return {query: frozenset(partners) for query, partners in grouped.iter_rows()}
 
 
-def _digest(paths: Sequence[Path]) -> str:
-    whole = hashlib.sha256()
-    for path in paths:
-        if path.is_file():
-            content = path.read_bytes()
-            whole.update(f"{path.name} {len(content)}\n".encode())
-            whole.update(content)
-    return whole.hexdigest()
-
-
 def blind(dataset: Dataset, *, max_queries: int | None = None) -> Dataset:
     """The blind form, with the answers in `qrels`; one that is blind already is returned as it is.
 
@@ -383,9 +239,8 @@ def blind(dataset: Dataset, *, max_queries: int | None = None) -> Dataset:
     """
     if dataset.is_blind:
         return dataset
-    how = f"{dataset.digest} blind {max_queries} {dataset.undated}"
-    digest = hashlib.sha256(how.encode()).hexdigest()
-    if dataset.split_on is None:
+    digest = hashlib.sha256(f"{dataset.digest} blind {max_queries} {dataset.undated}".encode()).hexdigest()
+    if dataset.split_on is None or dataset.about.get("no_deals"):
         return replace(
             dataset, about={**dataset.about, "form": "blind"}, digest=digest,
             projects=dataset.projects.select(list(COLUMNS["projects"])),
@@ -394,9 +249,7 @@ def blind(dataset: Dataset, *, max_queries: int | None = None) -> Dataset:
     train, qrels = dataset.train, dict(dataset.qrels or {})
     queries = sorted(set(qrels) & set(dataset.queries))
     if max_queries and len(queries) > max_queries:
-        queries = sorted(
-            sorted(queries, key=lambda q: hashlib.sha1(q.encode(), usedforsecurity=False).hexdigest())[:max_queries]
-        )
+        queries = sorted(sorted(queries, key=_lot)[:max_queries])
     qrels = {query: qrels[query] for query in queries}
     late = [*dataset.queries, *_late(dataset.projects, dataset.split_on)]
     old = dataset.deals.filter(~pl.col("project_id").is_in(late))
@@ -420,6 +273,11 @@ def blind(dataset: Dataset, *, max_queries: int | None = None) -> Dataset:
     )  # fmt: skip
 
 
+def _lot(query: str) -> str:
+    """What a sample of queries is drawn by; the same as in the format's own script."""
+    return hashlib.sha1(query.encode(), usedforsecurity=False).hexdigest()
+
+
 def _home_countries(projects: pl.DataFrame) -> pl.DataFrame | None:
     answers = list(COLUMNS["answers"])
     return projects.select(answers) if answers[1] in projects.columns else None
@@ -437,49 +295,18 @@ def write(dataset: Dataset, folder: Path, *, answers: bool) -> None:
     if not answers and not dataset.is_blind:
         raise InputError(f"{dataset.name} is in its full form, whose deals are the answers; make the blind form first.")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dataset.toml").write_text(_toml(dataset.about), encoding="utf-8")
+    (folder / "dataset.toml").write_text(as_toml(dataset.about), encoding="utf-8")
     for name in ("projects", "partners", "deals"):
-        _write_csv(getattr(dataset, name), folder / f"{name}.csv")
+        write_csv(getattr(dataset, name), folder / f"{name}.csv")
     if not dataset.is_blind:
         return
     if dataset.split_on is not None:
-        _write_csv(pl.DataFrame({"project_id": dataset.queries}, schema=COLUMNS["queries"]), folder / "queries.csv")
+        write_csv(pl.DataFrame({"project_id": dataset.queries}, schema=COLUMNS["queries"]), folder / "queries.csv")
     if answers and dataset.qrels is not None:
         pairs = [(query, partner) for query in sorted(dataset.qrels) for partner in sorted(dataset.qrels[query])]
-        _write_csv(pl.DataFrame(pairs, schema=COLUMNS["qrels"], orient="row"), folder / "qrels.csv")
+        write_csv(pl.DataFrame(pairs, schema=COLUMNS["qrels"], orient="row"), folder / "qrels.csv")
     if answers and dataset.answers is not None:
-        _write_csv(dataset.answers, folder / "answers.csv")
-
-
-def _write_csv(frame: pl.DataFrame, path: Path) -> None:
-    whole = [
-        pl.when(pl.col(c) == pl.col(c).round()).then(pl.col(c).cast(pl.Int64).cast(pl.String))
-        .otherwise(pl.col(c).cast(pl.String)).alias(c)
-        for c, dtype in frame.schema.items() if dtype == NUM
-    ]  # fmt: skip
-    frame.with_columns(whole).write_csv(path, line_terminator="\n")
-
-
-def _toml(about: Mapping[str, Any]) -> str:
-    return "".join(f"{_toml_key(key)} = {_toml_value(value)}\n" for key, value in about.items())
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + ("\n" + "".join(f"  {_toml_value(v)},\n" for v in value) if value else "") + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml_key(str(k))} = {_toml_value(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+        write_csv(dataset.answers, folder / "answers.csv")
 
 
 def facts(dataset: Dataset, reference: Reference, *, with_queries: bool, as_of: date | None = None) -> Facts:

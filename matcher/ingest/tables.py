@@ -55,12 +55,14 @@ class Problems:
             self.note(row, column, value, why, expected)
 
     def note(self, row: int, column: str, value: object, why: str, expected: str) -> None:
+        """Spells out the problem of one cell; the caller counts it."""
         seen = "" if value is None else str(value)
         seen = seen if len(seen) <= 80 else f"{seen[:77]}…"
         self.lines.append(f'{self.file}, row {row}, column "{column}": "{seen}" {why}')
         self.errors.append({"pointer": f"/{row}/{column}", "seen": seen, "expected": expected})
 
     def raise_if_any(self) -> None:
+        """Raises InputError with the first problems spelled out and the others counted."""
         if not self.count:
             return
         more = self.count - len(self.lines)
@@ -283,6 +285,7 @@ def check_bounds(frame: pl.DataFrame, problems: Problems) -> None:
 
 
 def check_ref(frame: pl.DataFrame, column: str, target: str, keys: set[str], problems: Problems) -> None:
+    """Notes cells that name none of the keys of `target`; null is allowed."""
     wrong = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(list(keys)))
     what = _CODES.get(target, f"a key of {target}")
     problems.count += wrong.height
@@ -291,6 +294,7 @@ def check_ref(frame: pl.DataFrame, column: str, target: str, keys: set[str], pro
 
 
 def check_key(frame: pl.DataFrame, key: Sequence[str], problems: Problems) -> None:
+    """Notes rows that share their key with an earlier one."""
     again = frame.group_by(key, maintain_order=True).agg(pl.col(ROW)).filter(pl.col(ROW).list.len() > 1)
     again = again.filter(pl.any_horizontal(pl.col(c).is_not_null() for c in key))
     problems.count += again.height
