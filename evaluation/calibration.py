@@ -122,7 +122,7 @@ def _skill(error: Floats, hit: Bools, query: Ints, *, seed: int, resamples: int)
     if np.isnan(whole[0]):
         return float("nan"), float("nan"), float("nan")
     drawn = np.random.default_rng(seed).multinomial(m, np.full(m, 1 / m), size=resamples)
-    skills = _skills(drawn @ sums)
+    skills = _skills(drawn.astype(np.float64) @ sums)
     low, high = np.nanquantile(skills, [0.025, 0.975])
     return float(whole[0]), float(low), float(high)
 

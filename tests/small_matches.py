@@ -21,7 +21,7 @@ from evaluation.datasets import Dataset
 SPLIT = date(2019, 12, 31)
 
 _COLUMNS = {
-    "projects": "project_id name sector isic country announced_on description region city value_usd announced_precision",
+    "projects": "project_id name sector isic country announced_on description region city announced_precision",
     "partners": "partner_id name country kind sector description",
     "deals": "project_id partner_id role closed_on value_usd closed_precision",
 }
