@@ -396,6 +396,8 @@ class MatchList:
 
     notes: sentences (vi, en) the reader must see, e.g. countries of a mission without compiled partners.
     coverage: field -> share of the candidates (0-1) that carry it.
+    n, offset: the page that was asked for: up to n matches after the first `offset`.
+    revision: the store's newest batch that the list was made of; None where it was not made from a store.
     """
 
     query: Query
@@ -407,6 +409,9 @@ class MatchList:
     coverage: Mapping[str, float]
     notes: tuple[Mapping[str, str], ...] = ()
     next: str | None = None
+    n: int = 0
+    offset: int = 0
+    revision: int | None = None
 
     def to_json(self, lang: str = "en") -> dict[str, Any]:
         """The match list of the API and of `--format json`."""

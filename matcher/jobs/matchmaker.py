@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
 from rapidfuzz import fuzz, process
 
-from matcher.errors import InputError, MatcherError, NotFoundError
+from matcher.errors import InputError, MatcherError, NotFoundError, SourceError
 from matcher.jobs import Site
 from matcher.jobs.fitting import current
 from matcher.jobs.opening import facts, open_encoder, open_store
@@ -103,17 +104,37 @@ class Matchmaker:
         day = self.as_of if as_of is None else as_of
         with self._lock:
             folder, revision = current(self._site), self.store.revision()
+            return revision, self._open(folder, day, revision)
+
+    def past(self, engine: str, *, as_of: date, revision: int) -> Catalogue:
+        """An engine that need not be in use, opened on the facts of a day as the store knew them after a batch.
+
+        Raises:
+            SourceError: the engine is not among the artefacts any more, or is damaged.
+            StaleArtefactError: the engine does not fit this program or encoder.
+        """
+        folder = self._site.artefacts / engine
+        if not engine or Path(engine).name != engine or not folder.is_dir():
+            raise SourceError(
+                f'The engine "{engine}" is not in {self._site.artefacts} any more, so that its lists cannot be made '
+                "again; restore its folder from a backup."
+            )
+        return self._open(folder, as_of, revision)
+
+    def _open(self, folder: Path, day: date, revision: int) -> Catalogue:
+        """The catalogue of an engine's folder, a day and a revision; facts that came in since are not in it."""
+        with self._lock:
             key = (revision, folder.name, day)
             found = self._catalogues.get(key)
             if found is None:
                 if self._engine is None or self._engine.manifest.engine != folder.name:
                     self._engine = Engine.load(folder)
-                found = self._engine.open(facts(self.store, day), self._embedder(), progress=self._progress)
+                found = self._engine.open(facts(self.store, day, revision), self._embedder(), progress=self._progress)
                 self._catalogues[key] = found
                 while len(self._catalogues) > KEPT:
                     self._catalogues.popitem(last=False)
             self._catalogues.move_to_end(key)
-            return revision, found
+            return found
 
     def match(
         self,
@@ -146,6 +167,7 @@ class Matchmaker:
             matches=tuple(replace(m, route=_route(m, cover)) for m in found.matches),
             notes=(*notes, *found.notes),
             next=None if found.next is None else f"{mark}.{found.next}",
+            n=n, offset=offset, revision=revision,
         )
 
     def explain(self, project_id: str, partner_id: str, *, as_of: date | None = None) -> Explanation:

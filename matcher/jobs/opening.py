@@ -43,19 +43,19 @@ def build_encoder(site: Site) -> str:
     return SentenceEncoder(site.encoder_path).id
 
 
-def reference(store: Store, as_of: date | None = None) -> Reference:
+def reference(store: Store, as_of: date | None = None, revision: int | None = None) -> Reference:
     """Classifications, places and glossary as they were public on a day (None: all that is known)."""
     names = ("isic", "city_sectors", "activity_tags", "terms", "countries", "country_ties")
-    return Reference(**{name: store.read(name, as_of=as_of) for name in names})
+    return Reference(**{name: store.read(name, as_of=as_of, revision=revision) for name in names})
 
 
-def facts(store: Store, as_of: date) -> Facts:
-    """Everything an engine may know on a day."""
+def facts(store: Store, as_of: date, revision: int | None = None) -> Facts:
+    """Everything an engine may know on a day; with `revision`, as the store knew it after that batch."""
     return Facts(
-        projects=store.read("projects", as_of=as_of),
-        partners=store.read("partners", as_of=as_of),
-        deals=store.read("deals", as_of=as_of),
-        footprint=store.read("footprint", as_of=as_of),
-        reference=reference(store, as_of),
+        projects=store.read("projects", as_of=as_of, revision=revision),
+        partners=store.read("partners", as_of=as_of, revision=revision),
+        deals=store.read("deals", as_of=as_of, revision=revision),
+        footprint=store.read("footprint", as_of=as_of, revision=revision),
+        reference=reference(store, as_of, revision),
         as_of=as_of,
     )

@@ -7,18 +7,21 @@ from typing import Any
 import polars as pl
 
 from matcher.errors import InputError
-from matcher.records import TABLES
+from matcher.records import TABLES, Table
 
 
-def check(table: str, frame: pl.DataFrame) -> None:
+def check(table: str, frame: pl.DataFrame, rule: Table | None = None) -> None:
     """The frame has the table's columns and types, its keys are unique and its cells are allowed.
+
+    Args:
+        rule: of a table that is not in `TABLES`.
 
     Raises:
         InputError: names the table, the column and a value that was seen.
     """
-    rule = TABLES[table]
+    rule = rule or TABLES[table]
     if frame.schema != pl.Schema(dict(rule.columns)):
-        raise InputError(_columns_message(table, frame))
+        raise InputError(_columns_message(table, frame, rule))
     for column in rule.required:
         missing = frame[column].null_count()
         if missing:
@@ -39,8 +42,8 @@ def check(table: str, frame: pl.DataFrame) -> None:
         raise InputError(f"Table {table}: key {twice.row(0)!r} occurs more than once; a key identifies one row.")
 
 
-def _columns_message(table: str, frame: pl.DataFrame) -> str:
-    expected = TABLES[table].columns
+def _columns_message(table: str, frame: pl.DataFrame, rule: Table) -> str:
+    expected = rule.columns
     absent = [c for c in expected if c not in frame.columns]
     extra = [c for c in frame.columns if c not in expected]
     wrong = [

@@ -52,11 +52,14 @@ def check_server(connection: psycopg.Connection) -> None:
 def to(url: str, revision: str) -> None:
     """The database is at this migration ('head' = newest, 'base' = empty), in one transaction.
 
+    Going back removes the tables of the later migrations with all they hold.
+
     Raises:
         SourceError: the server is too old, or lacks the extension and the right to create it.
     """
     from alembic import command  # noqa: PLC0415 - half a second that most commands do not need
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
     from sqlalchemy import create_engine, exc, pool  # noqa: PLC0415
 
     config = Config()
@@ -66,7 +69,8 @@ def to(url: str, revision: str) -> None:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             config.attributes["connection"] = connection
-            if revision == "base":
+            found = MigrationContext.configure(connection).get_current_revision() or ""
+            if revision == "base" or (revision != "head" and revision < found):
                 command.downgrade(config, revision)
             else:
                 command.upgrade(config, revision)

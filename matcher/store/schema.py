@@ -14,7 +14,7 @@ from psycopg import sql
 
 from matcher.records import DAY, FLAG, INT, LIST, MONEY, NUM, TABLES, TEXT
 
-HEAD = "0001"  # the newest migration; a test compares it with the folder
+HEAD = "0002"  # the newest migration; a test compares it with the folder
 COUNTED = ("deals", "footprint")  # tables read with the extra column `counts_from`
 
 _TYPES: tuple[tuple[pl.DataType, str], ...] = (
@@ -120,7 +120,9 @@ def utc_day(instant: sql.Composable) -> sql.Composed:
 
 
 def state(table: str) -> sql.Composed:
-    """The query of one table as of `%(as_of)s`, as known at `%(known_at)s`; null means without that limit.
+    """The query of one table as of `%(as_of)s`, as known at `%(known_at)s` and up to batch `%(revision)s`.
+
+    Null means without that limit.
 
     Columns: those of `TABLES`, then `counts_from` for the tables in `COUNTED`.
     """
@@ -157,7 +159,8 @@ def _newest(table: str, columns: sql.Composable, condition: sql.Composable = sql
     key = names(TABLES[table].key)
     return sql.SQL(
         "SELECT DISTINCT ON ({key}) {columns} FROM {table}"
-        " WHERE (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s::timestamptz) {condition}"
+        " WHERE (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s::timestamptz)"
+        " AND (%(revision)s::bigint IS NULL OR batch_id <= %(revision)s::bigint) {condition}"
         " ORDER BY {key}, seq DESC"
     ).format(key=key, columns=columns, table=sql.Identifier(table), condition=condition)
 

@@ -21,8 +21,8 @@ from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from matcher.errors import ConflictError, InputError, MatcherError, SourceError
-from matcher.records import DAY, TABLES
-from matcher.store import frames, migrate, schema
+from matcher.records import DAY, TABLES, MatchList
+from matcher.store import feedback, frames, migrate, schema
 
 LOCK_SECONDS = 60
 _WRITERS = 0x6D61_7472  # advisory lock: one writer at a time, so that batches are ordered as they were accepted
@@ -149,8 +149,7 @@ class Store:
         columns = schema.names(tuple(TABLES[table].columns))
         name, view = sql.Identifier(table), sql.Identifier(f"{table}_now")
         with self._cursor() as cursor, cursor.connection.transaction():
-            cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{LOCK_SECONDS}s")))
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
+            self._alone(cursor)
             if key is not None:
                 repeated = self._batch_of(cursor, table, key)
                 if repeated is not None and repeated.content_hash != content:
@@ -205,10 +204,13 @@ class Store:
             content_hash=content,
         )
 
-    def read(self, table: str, *, as_of: date | None = None, known_at: datetime | None = None) -> pl.DataFrame:
+    def read(
+        self, table: str, *, as_of: date | None = None, known_at: datetime | None = None, revision: int | None = None
+    ) -> pl.DataFrame:
         """One row per key, sorted by key: what was true or public on `as_of`, as we knew it at `known_at`.
 
-        Without `as_of` every row is served whatever its date, without `known_at` the newest knowledge.
+        Without `as_of` every row is served whatever its date, without `known_at` the newest knowledge; `revision`
+        leaves out what later batches brought, whatever the clock said when they came.
         `schema.DATING` says which date of a row counts. Deals and footprint carry the extra column `counts_from`.
         """
         _known(table)
@@ -216,7 +218,7 @@ class Store:
             raise InputError(f"known_at {known_at.isoformat()} has no time zone; give one, for example +00:00.")
         extra: dict[str, pl.DataType] = {"counts_from": DAY} if table in schema.COUNTED else {}
         with self._cursor(binary=True) as cursor:
-            cursor.execute(schema.state(table), {"as_of": as_of, "known_at": known_at})
+            cursor.execute(schema.state(table), {"as_of": as_of, "known_at": known_at, "revision": revision})
             return frames.from_rows(table, cursor.fetchall(), extra)
 
     def search(self, table: str, text: str, *, limit: int = 20) -> list[str]:
@@ -312,6 +314,56 @@ class Store:
             )
             return [EngineEntry(engine_id=i, path=p, manifest=m, recorded_at=at) for i, p, m, at in cursor]
 
+    # --- feedback -----------------------------------------------------------------------------------------------
+
+    def log_exposure(self, found: MatchList, shown: feedback.Shown) -> int:
+        """The list is on record as shown, whole or not at all; gives the exposure's identifier.
+
+        Raises:
+            InputError: the list was not made from a store, or it is not said properly to whom it was shown.
+        """
+        with self._cursor() as cursor, cursor.connection.transaction():
+            return feedback.log_exposure(cursor, found, shown)
+
+    def read_exposures(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        engine: str | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> feedback.Exposures:
+        """Lists that were shown from `since` to before `until`, by one engine, with these identifiers; default: all.
+
+        Raises:
+            InputError: an instant has no time zone.
+        """
+        with self._cursor(binary=True) as cursor:
+            chosen = None if ids is None else list(ids)
+            return feedback.read_exposures(cursor, since=since, until=until, engine=engine, ids=chosen)
+
+    def add_judgments(self, frame: pl.DataFrame, *, source: str, actor: str) -> int:
+        """The judgments of the frame (columns of `feedback.JUDGMENTS`) are on record, all or none.
+
+        Gives how many were not there yet; what a judge said of a pair before stays and is superseded.
+
+        Raises:
+            InputError: a row is wrong, or is about a record or a list that does not exist.
+            ConflictError: another writer holds the store too long.
+        """
+        with self._cursor() as cursor, cursor.connection.transaction():
+            self._alone(cursor)
+            added = feedback.add_judgments(cursor, frame, actor=actor)
+            if added:
+                details = {"source": source, "rows": frame.height, "new": added}
+                self._audit(cursor, "judgments", actor=actor, details=details)
+            return added
+
+    def read_judgments(self, *, as_of: date | None = None, history: bool = False) -> pl.DataFrame:
+        """The latest judgment of each judge on each pair, of those made up to `as_of`; with `history` all of them."""
+        with self._cursor(binary=True) as cursor:
+            return feedback.read_judgments(cursor, as_of=as_of, history=history)
+
     # --- inside -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -328,6 +380,12 @@ class Store:
                 self._connection = connection
             with self._connection.cursor(binary=binary) as cursor:
                 yield cursor
+
+    @staticmethod
+    def _alone(cursor: psycopg.Cursor) -> None:
+        """No other writer until the transaction ends."""
+        cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{LOCK_SECONDS}s")))
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
 
     @staticmethod
     def _audit(cursor: psycopg.Cursor, action: str, *, actor: str, details: Mapping[str, Any]) -> None:

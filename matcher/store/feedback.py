@@ -1,0 +1,256 @@
+"""What was shown to whom, and what people think of it: exposures and judgments, which only grow.
+
+The functions take a cursor of `Store`, whose methods of the same names open the transaction.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from matcher.errors import InputError
+from matcher.records import DAY, INT, NUM, TEXT, MatchList, Table
+from matcher.store import frames, schema
+
+CHANNELS = ("api", "page", "cli", "job")
+LANGUAGES = ("vi", "en")
+USER_ROLES = ("mission", "officer", "analyst", "admin")
+LOWEST, HIGHEST = 0, 3
+"""Grades: 0 does not fit, 1 could be asked, 2 fits, 3 fits best."""
+
+_TIME = pl.Datetime("us", "UTC")
+_PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
+_WHO = "a pseudonym of letters A to Z, digits and . _ : - (at most 100), never a person's name or address"
+
+EXPOSURES: dict[str, pl.DataType] = {
+    "exposure_id": INT, "engine_id": TEXT, "as_of": DAY, "revision": INT, "query": TEXT, "filters": TEXT, "n": INT,
+    "offset": INT, "n_items": INT, "candidates": INT, "channel": TEXT, "lang": TEXT, "actor": TEXT, "role": TEXT,
+    "mission_id": TEXT, "shown_at": _TIME,
+}  # fmt: skip
+"""Columns of the lists that were shown; `query` and `filters` are JSON."""
+
+ITEMS: dict[str, pl.DataType] = {
+    "exposure_id": INT, "rank": INT, "project_id": TEXT, "partner_id": TEXT, "score": NUM, "probability": NUM,
+    "propensity": NUM,
+}  # fmt: skip
+"""Columns of the rows of those lists; `propensity` is the chance of being shown there, null where none was drawn."""
+
+JUDGMENTS = Table(
+    columns={
+        "project_id": TEXT, "partner_id": TEXT, "grade": INT, "reason": TEXT, "judged_by": TEXT, "mission_id": TEXT,
+        "judged_on": DAY, "exposure_id": INT,
+    },
+    key=("project_id", "partner_id", "judged_by", "judged_on"),
+    refs={"project_id": "projects", "partner_id": "partners", "mission_id": "missions"},
+    required=("project_id", "partner_id", "grade", "judged_by", "judged_on"),
+)  # fmt: skip
+"""One judgment of a pair by one judge; `mission_id` is null where the judge is of the city itself."""
+
+_RECORDED: dict[str, pl.DataType] = {"judgment_id": INT, **JUDGMENTS.columns, "actor": TEXT, "recorded_at": _TIME}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """To whom, where and in which language a list was shown.
+
+    Attributes:
+        channel: one of `CHANNELS`.
+        lang: one of `LANGUAGES`.
+        actor: pseudonym of the key, user or job; never a name.
+        role: one of `USER_ROLES`; None before there is sign-in.
+        mission_id: the mission that asked; None for the city itself.
+    """
+
+    channel: str
+    lang: str
+    actor: str
+    role: str | None = None
+    mission_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposures:
+    """Lists that were shown (`EXPOSURES`, by identifier) and their rows (`ITEMS`, by identifier and rank)."""
+
+    lists: pl.DataFrame
+    items: pl.DataFrame
+
+
+def check_pseudonym(value: str, pointer: str) -> None:
+    """The value can be kept as who did something.
+
+    Raises:
+        InputError: it holds a space, an @ or a letter with a mark, as names and addresses do, or is too long.
+    """
+    if not _PSEUDONYM.fullmatch(value):
+        seen = value if len(value) <= 60 else value[:57] + "…"
+        raise InputError(
+            f'{pointer}: "{seen}" is not usable; expected: {_WHO}.',
+            [{"pointer": pointer, "seen": seen, "expected": _WHO}],
+        )
+
+
+def log_exposure(cursor: psycopg.Cursor, found: MatchList, shown: Shown) -> int:
+    """The list is on record with all its rows; gives its identifier."""
+    for pointer, value, allowed in (
+        ("channel", shown.channel, CHANNELS),
+        ("lang", shown.lang, LANGUAGES),
+        ("role", shown.role, (None, *USER_ROLES)),
+    ):
+        if value not in allowed:
+            raise InputError(f'{pointer}: "{value}" is not one of {", ".join(a for a in allowed if a)}.')
+    check_pseudonym(shown.actor, "actor")
+    if found.revision is None:
+        raise InputError("The list was not made from a store, so that it could not be made again; it is not logged.")
+    if [m.rank for m in found.matches] != [found.offset + i + 1 for i in range(len(found.matches))]:
+        raise InputError("The ranks of the list are not those of its page; log the list as the engine gave it.")
+    row = {
+        "engine_id": found.engine, "as_of": found.as_of, "revision": found.revision,
+        "query": _json(found.query.to_json()),
+        "filters": _json({k: v for k, v in asdict(found.filters).items() if v not in ((), None)}),
+        "n": found.n, "offset": found.offset, "n_items": len(found.matches), "candidates": found.candidates,
+        "channel": shown.channel, "lang": shown.lang, "actor": shown.actor, "role": shown.role,
+        "mission_id": shown.mission_id,
+    }  # fmt: skip
+    cursor.execute(
+        'INSERT INTO exposure (engine_id, as_of, revision, query, filters, n, "offset", n_items, candidates, channel,'
+        " lang, actor, role, mission_id) VALUES (%(engine_id)s, %(as_of)s, %(revision)s, %(query)s, %(filters)s,"
+        " %(n)s, %(offset)s, %(n_items)s, %(candidates)s, %(channel)s, %(lang)s, %(actor)s, %(role)s, %(mission_id)s)"
+        " RETURNING exposure_id",
+        row,
+    )
+    made = cursor.fetchall()[0][0]
+    cursor.execute(
+        "INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
+        " SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[])",
+        [
+            made,
+            [m.rank for m in found.matches],
+            [m.project_id for m in found.matches],
+            [m.partner_id for m in found.matches],
+            [m.score for m in found.matches],
+            [None if m.probability is None else m.probability.value for m in found.matches],
+        ],
+    )
+    return int(made)
+
+
+def read_exposures(
+    cursor: psycopg.Cursor,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    engine: str | None = None,
+    ids: list[int] | None = None,
+) -> Exposures:
+    """Lists shown from `since` to before `until`, of one engine, or those with the given identifiers."""
+    for name, instant in (("since", since), ("until", until)):
+        if instant is not None and instant.tzinfo is None:
+            raise InputError(f"{name} {instant.isoformat()} has no time zone; give one, for example +00:00.")
+    asked = {"since": since, "until": until, "engine": engine, "ids": ids}
+    cursor.execute(
+        'SELECT exposure_id, engine_id, as_of, revision, query::text, filters::text, n, "offset", n_items,'
+        " candidates, channel, lang, actor, role, mission_id, shown_at FROM exposure"
+        " WHERE (%(since)s::timestamptz IS NULL OR shown_at >= %(since)s::timestamptz)"
+        " AND (%(until)s::timestamptz IS NULL OR shown_at < %(until)s::timestamptz)"
+        " AND (%(engine)s::text IS NULL OR engine_id = %(engine)s::text)"
+        " AND (%(ids)s::bigint[] IS NULL OR exposure_id = ANY(%(ids)s::bigint[])) ORDER BY exposure_id",
+        asked,
+    )
+    lists = pl.DataFrame(cursor.fetchall(), schema=EXPOSURES, orient="row")
+    cursor.execute(
+        "SELECT exposure_id, rank, project_id, partner_id, score, probability, propensity FROM exposure_item"
+        " WHERE exposure_id = ANY(%s::bigint[]) ORDER BY exposure_id, rank",
+        [lists["exposure_id"].to_list()],
+    )
+    return Exposures(lists=lists, items=pl.DataFrame(cursor.fetchall(), schema=ITEMS, orient="row"))
+
+
+def add_judgments(cursor: psycopg.Cursor, frame: pl.DataFrame, *, actor: str) -> int:
+    """The judgments of the frame are on record; gives how many were not there yet.
+
+    A row that says what its judge last said of the pair on that day is there already.
+    """
+    frames.check("judgments", frame, JUDGMENTS)
+    check_pseudonym(actor, "actor")
+    strange = frame.filter(~pl.col("grade").is_between(LOWEST, HIGHEST))
+    if strange.height:
+        raise InputError(f"Table judgments, column grade: {strange['grade'][0]} is not one of 0, 1, 2, 3.")
+    for judge in frame["judged_by"].unique(maintain_order=True):
+        check_pseudonym(judge, "judged_by")
+    columns = schema.names(tuple(JUDGMENTS.columns))
+    cursor.execute(
+        sql.SQL("CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {} FROM judgment WITH NO DATA").format(columns)
+    )
+    with cursor.copy(sql.SQL("COPY incoming ({}) FROM STDIN (FORMAT csv)").format(columns)) as copy:
+        copy.write(frames.to_csv(frame))
+    _refuse_strangers(cursor)
+    cursor.execute(
+        sql.SQL(
+            "INSERT INTO judgment ({}, actor) SELECT i.*, %s FROM incoming i LEFT JOIN LATERAL ("
+            "  SELECT grade, reason, mission_id, exposure_id FROM judgment j WHERE j.project_id = i.project_id"
+            "  AND j.partner_id = i.partner_id AND j.judged_by = i.judged_by AND j.judged_on = i.judged_on"
+            "  ORDER BY judgment_id DESC LIMIT 1) said ON true"
+            " WHERE (i.grade, i.reason, i.mission_id, i.exposure_id)"
+            "  IS DISTINCT FROM (said.grade, said.reason, said.mission_id, said.exposure_id)"
+            " ORDER BY i.judged_on, i.project_id, i.partner_id, i.judged_by"
+        ).format(columns),
+        [actor],
+    )
+    return cursor.rowcount
+
+
+def _refuse_strangers(cursor: psycopg.Cursor) -> None:
+    """Refuses incoming judgments of what does not exist, or of a list that did not show the pair."""
+    for column, table in JUDGMENTS.refs.items():
+        cursor.execute(
+            sql.SQL(
+                "SELECT {c} FROM incoming i WHERE {c} IS NOT NULL"
+                " AND NOT EXISTS (SELECT FROM {t} t WHERE t.{c} = i.{c}) ORDER BY {c} LIMIT 1"
+            ).format(c=sql.Identifier(column), t=sql.Identifier(table))
+        )
+        for (seen,) in cursor.fetchall():
+            raise InputError(f'Table judgments, column {column}: "{seen}" is not in {table}.')
+    cursor.execute(
+        "SELECT exposure_id, project_id, partner_id FROM incoming i WHERE exposure_id IS NOT NULL AND NOT EXISTS"
+        " (SELECT FROM exposure_item e WHERE (e.exposure_id, e.project_id, e.partner_id)"
+        "  = (i.exposure_id, i.project_id, i.partner_id)) ORDER BY exposure_id LIMIT 1"
+    )
+    for exposure, project, partner in cursor.fetchall():
+        raise InputError(
+            f"Table judgments, column exposure_id: list {exposure} did not show {partner} for {project}; "
+            "leave the cell empty where the pair was not judged from a list."
+        )
+
+
+def read_judgments(cursor: psycopg.Cursor, *, as_of: date | None = None, history: bool = False) -> pl.DataFrame:
+    """The latest judgment per judge and pair, by its day and then by when it was recorded, of those up to `as_of`.
+
+    Columns: judgment_id, those of `JUDGMENTS`, actor, recorded_at; sorted by project, partner, judge and day.
+
+    Args:
+        history: superseded ones too.
+    """
+    cursor.execute(
+        sql.SQL(
+            "SELECT {} {} FROM judgment WHERE %(as_of)s::date IS NULL OR judged_on <= %(as_of)s::date"
+            " ORDER BY project_id, partner_id, judged_by, judged_on DESC, judgment_id DESC"
+        ).format(
+            sql.SQL("" if history else "DISTINCT ON (project_id, partner_id, judged_by)"),
+            schema.names(tuple(_RECORDED)),
+        ),
+        {"as_of": as_of},
+    )
+    order = ["project_id", "partner_id", "judged_by", "judged_on", "judgment_id"]
+    return pl.DataFrame(cursor.fetchall(), schema=_RECORDED, orient="row").sort(order)
+
+
+def _json(value: dict[str, Any]) -> Jsonb:
+    """Days and exact amounts of an unsaved record become text, which the column's type reads back."""
+    return Jsonb(value, dumps=lambda v: json.dumps(v, default=str, ensure_ascii=False, allow_nan=False))
