@@ -167,7 +167,9 @@ class Matchmaker:
             matches=tuple(replace(m, route=_route(m, cover)) for m in found.matches),
             notes=(*notes, *found.notes),
             next=None if found.next is None else f"{mark}.{found.next}",
-            n=n, offset=offset, revision=revision,
+            n=n,
+            offset=offset,
+            revision=revision,
         )
 
     def explain(self, project_id: str, partner_id: str, *, as_of: date | None = None) -> Explanation:
