@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from evaluation.bench import Timing, encoder, matching
+from evaluation.bench import Timing, encoder, matching, measures
 from matcher import config
 from matcher.errors import MatcherError
 
 BENCHES: tuple[tuple[str, Callable[[Path, int], Iterator[Timing]]], ...] = (
     ("encoder", encoder.run),
     ("matching", matching.run),
+    ("measures", measures.run),
 )
 """Name -> function of data folder and seed that yields timings."""
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "numpy", "polars", "lightgbm")
