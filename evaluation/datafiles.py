@@ -154,7 +154,7 @@ class Files:
         for column, (where, keys) in (refs or {}).items():
             check_ref(frame, column, where, set(keys), problems)
         if name in _DATES:
-            frame = _dated(frame, *_DATES[name], problems)
+            frame = _dated(frame, *_DATES[name], problems, known=_DATES[name][0] in cells.columns)
         if check is not None:
             check(frame, problems)
         if all(column in cells.columns for column in key):
@@ -190,8 +190,13 @@ def _check_cells(frame: pl.DataFrame, name: str, problems: Problems) -> None:
         problems.add(frame.filter(~pl.col(column).str.contains(pattern)), column, why, expected)
 
 
-def _dated(frame: pl.DataFrame, on: str, precision: str, problems: Problems) -> pl.DataFrame:
-    """Notes dates and precisions that contradict each other; a date without a precision is a day."""
+def _dated(frame: pl.DataFrame, on: str, precision: str, problems: Problems, *, known: bool) -> pl.DataFrame:
+    """Notes dates and precisions that contradict each other; a date without a precision is a day.
+
+    Where the file has no column of dates (not `known`), precisions mean nothing.
+    """
+    if not known:
+        return frame.with_columns(pl.lit("none").alias(precision))
     day, grain = pl.col(on), pl.col(precision)
     problems.add(frame.filter(day.is_null() & (grain != "none")), precision, f"has no {on}; write none", "none")
     undated = frame.filter(day.is_not_null() & (grain == "none"))

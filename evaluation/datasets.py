@@ -198,10 +198,10 @@ def _deals(
 def _undated(files: Files, about: Mapping[str, Any], deals: pl.DataFrame) -> str:
     """Whether deals without a date train.
 
-    In a blind form that has no column of dates they do: its deals are training deals by definition.
+    In a blind form without a column of dates they do: its deals are training deals by definition.
     """
     said = about.get("undated_deals")
-    if said is None and about.get("form") == "blind" and "deals.closed_on" in files.missing:
+    if about.get("form") == "blind" and "deals.closed_on" in files.missing:
         files.warnings["deals have no date and train because the set is in its blind form"] = deals.height
         return "train"
     left = deals["closed_on"].null_count()
