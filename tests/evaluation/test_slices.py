@@ -179,6 +179,22 @@ def test_a_deal_after_the_split_makes_no_partner_warm() -> None:
     assert not found["cold_sector"][0].any()
 
 
+def test_popularity_is_parted_by_relevant_pairs_and_not_by_partners() -> None:
+    """Of six answers two go to the partner with one project, two to that with two, two to that with three."""
+    idle = [(f"o{i}", "Idle", None, "bank") for i in range(10)]
+    deals = [("pa", "oc"), ("pa", "ob"), ("pb", "ob"), ("pa", "oa"), ("pb", "oa"), ("pc", "oa")]
+    deals += [(p, o) for p in ("pa", "pb", "pc", "pd", "pe") for o, *_ in idle]  # popular, and never the answer
+    dataset = matches(
+        partners=[*idle, ("oa", "A", None, "bank"), ("ob", "B", None, "bank"), ("oc", "C", None, "bank")],
+        deals=[(*d, "equity", date(2019, 6, 1)) for d in deals],
+        qrels={"q1": "oa ob", "q2": "oa oc", "q3": "ob oc"},
+    )
+    found = masks(dataset)
+    for name, partner in (("low", "oc"), ("mid", "ob"), ("high", "oa")):
+        _, relevant, _ = found[f"popularity_{name}"]
+        assert {dataset.partners["partner_id"][int(c)] for c in np.nonzero(relevant)[1]} == {partner}
+
+
 def test_the_answers_must_be_there() -> None:
     with pytest.raises(ValueError, match="small has no answers"):
         Slicing.of(withheld(matches()), REFERENCE)
@@ -380,6 +396,16 @@ def test_comparisons_are_paired_and_corrected_over_the_table() -> None:
     assert (same.difference, same.p) == (0, 1)
     assert warm.p_corrected == pytest.approx(4 * warm.p)
     assert compare(dataset, REFERENCE, best, best, ("a", "b"), seed=1, slices=("cold_pool",)) == ()
+
+
+def test_slices_are_compared_in_any_company() -> None:
+    """Slices that share a view are computed once, whichever comes first."""
+    one, two = by_popularity(matches()), at_random(matches(), 1)
+    pairs = [("asean", 2), ("vietnam", 1), ("cold_sector", 1)]
+    found = compare(
+        matches(), REFERENCE, one, two, ("a", "b"), seed=1, slices=[name for name, _ in pairs], measures=("RR",)
+    )
+    assert [(c.slice, c.queries) for c in found] == pairs
 
 
 def test_holm_over_several_comparisons() -> None:
