@@ -5,7 +5,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from evaluation import sectors
+from evaluation import judgments, sectors
 from matcher import config
 from matcher.errors import MatcherError
 from matcher.jobs.matchmaker import Matchmaker
@@ -27,8 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     asked = commands.add_parser("sectors", help="sector-level quality by language of the text, on the data served")
     asked.add_argument("--json", action="store_true", help="print the report as JSON")
+    judgments.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
+        if options.command == "judgments":
+            return judgments.run(options)
         settings = config.load()
         with Matchmaker(settings.site(), today=lambda: datetime.now(UTC).date()) as matchmaker:  # noqa: TID251 - entry point
             report = sectors.measure(matchmaker, seed=settings.seed)

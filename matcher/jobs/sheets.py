@@ -1,5 +1,6 @@
 """Match lists as flat rows for CSV and Excel; the same rows for command line and API."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from io import BytesIO
 
@@ -45,8 +46,30 @@ def to_csv(frame: pl.DataFrame) -> str:
     ).write_csv()
 
 
+def unmarked(column: str) -> pl.Expr:
+    """A text column without the apostrophes that `to_csv` put before what a spreadsheet would run."""
+    marked = pl.any_horizontal([pl.col(column).str.starts_with(f"'{sign}") for sign in _FORMULA])
+    return pl.when(marked).then(pl.col(column).str.slice(1)).otherwise(pl.col(column)).alias(column)
+
+
 def to_xlsx(found: MatchList, lang: str, asked: str) -> bytes:
-    """An Excel workbook: the rows, and a sheet that says what was asked, as of when, of which engine.
+    """An Excel workbook: the rows, and a sheet that says what was asked, as of when, of which engine."""
+    vi = lang == "vi"
+    return workbook(
+        rows(found, lang), title="Kết quả" if vi else "Matches", about=about_list(found, lang, asked),
+        about_title="Câu hỏi" if vi else "Question", widths=_WIDTHS,
+    )  # fmt: skip
+
+
+def workbook(
+    frame: pl.DataFrame,
+    *,
+    title: str,
+    about: Sequence[tuple[str, str]],
+    about_title: str,
+    widths: Mapping[str, float],
+) -> bytes:
+    """An Excel workbook: a sheet with the frame's rows, and one with labels and texts about them.
 
     Text is stored as text: nothing is run as a formula or turned into a link.
     """
@@ -59,27 +82,27 @@ def to_xlsx(found: MatchList, lang: str, asked: str) -> bytes:
             NUM: book.add_format({"num_format": "0.0000", "valign": "top"}),
             DAY: book.add_format({"num_format": "yyyy-mm-dd", "valign": "top"}),
         }
-        sheet = book.add_worksheet("Kết quả" if lang == "vi" else "Matches")
-        for place, (column, kind) in enumerate(COLUMNS.items()):
-            sheet.set_column(place, place, _WIDTHS.get(column, 14), formats.get(kind, wrap))
+        sheet = book.add_worksheet(title)
+        for place, (column, kind) in enumerate(frame.schema.items()):
+            sheet.set_column(place, place, widths.get(column, 14), formats.get(kind, wrap))
             sheet.write_string(0, place, column, head)
-        for line, row in enumerate(rows(found, lang).iter_rows(), start=1):
+        for line, row in enumerate(frame.iter_rows(), start=1):
             for place, value in enumerate(row):
                 if isinstance(value, str):
                     sheet.write_string(line, place, value)
                 elif value is not None:
                     sheet.write(line, place, value)
         sheet.freeze_panes(1, 0)
-        if found.matches:
-            sheet.autofilter(0, 0, len(found.matches), len(COLUMNS) - 1)
+        if frame.height:
+            sheet.autofilter(0, 0, frame.height, frame.width - 1)
         sheet.set_landscape()
         sheet.repeat_rows(0)
-        about = book.add_worksheet("Câu hỏi" if lang == "vi" else "Question")
-        about.set_column(0, 0, 28, head)
-        about.set_column(1, 1, 90, wrap)
-        for line, (label, value) in enumerate(about_list(found, lang, asked)):
-            about.write_string(line, 0, label)
-            about.write_string(line, 1, value)
+        second = book.add_worksheet(about_title)
+        second.set_column(0, 0, 28, head)
+        second.set_column(1, 1, 90, wrap)
+        for line, (label, value) in enumerate(about):
+            second.write_string(line, 0, label)
+            second.write_string(line, 1, value)
     return buffer.getvalue()
 
 
