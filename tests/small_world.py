@@ -20,7 +20,6 @@ from matcher.matching.corpus import Corpus
 from matcher.matching.features import NAMES, compute
 from matcher.matching.pairs import Block
 from matcher.matching.retrieve import LexicalIndex
-from matcher.matching.sides import History
 from matcher.records import TABLES, Facts, Reference
 from matcher.text import tokens
 
@@ -275,13 +274,10 @@ def block(known: Facts, project_id: str, *, as_of: date | None = None, encoder: 
     """One project against all partners, with what was known on a day."""
     day = known.as_of if as_of is None else as_of
     corpus = Corpus.of(known, encoder or BagEncoder(), None)
-    projects, partners = corpus.project_side(), corpus.partner_side(day)
-    row = projects.row_of[project_id]
+    snapshot = corpus.snapshot(day)
+    row = snapshot.projects.row_of[project_id]
     words = LexicalIndex(corpus.partner_texts(day)).scores(" ".join(corpus.project_texts.row(row)[1:]))
-    return Block(
-        project=row, rows=np.arange(partners.frame.height), projects=projects, partners=partners,
-        history=History.of(known.deals, projects, partners, day), past=projects, lexical=words,
-    )  # fmt: skip
+    return Block(project=row, rows=np.arange(snapshot.n_partners), snapshot=snapshot, lexical=words)
 
 
 def features(known: Facts, project_id: str, *, as_of: date | None = None) -> dict[str, dict[str, float]]:

@@ -30,6 +30,7 @@ from matcher.matching.retrieve import (
     top,
 )
 from matcher.matching.sides import History, PartnerSide, ProjectSide
+from matcher.matching.snapshot import Snapshot
 from matcher.records import OPEN_STATUSES, PROJECT_STATUSES, TABLES, Filters, Match, MatchList, Query, Reference
 
 Floats = npt.NDArray[np.float64]
@@ -104,12 +105,25 @@ class Catalogue:
     corpus: Corpus
     ranker: Ranker
     calibrator: Calibrator
-    projects: ProjectSide
-    partners: PartnerSide
-    history: History
+    snapshot: Snapshot
     lexical: LexicalIndex
     partner_texts: Sequence[str]
     _lexical_of: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def projects(self) -> ProjectSide:
+        """All projects."""
+        return self.snapshot.projects
+
+    @property
+    def partners(self) -> PartnerSide:
+        """All partners."""
+        return self.snapshot.partners
+
+    @property
+    def history(self) -> History:
+        """The deals known on the day."""
+        return self.snapshot.history
 
     @cached_property
     def _dense(self) -> DenseIndex:
@@ -210,15 +224,14 @@ class Catalogue:
     def _block(self, project: int, rows: Ints | None = None) -> Block:
         return Block(
             project=project, rows=np.arange(self.partners.frame.height) if rows is None else rows,
-            projects=self.projects, partners=self.partners, history=self.history, past=self.projects,
-            lexical=self._lexical(project),
+            snapshot=self.snapshot, lexical=self._lexical(project),
         )  # fmt: skip
 
     def _draft_block(self, draft: Mapping[str, Any]) -> Block:
         side, text = self.corpus.draft_project(_draft("projects", draft, self.corpus.facts.reference))
         return Block(
-            project=0, rows=np.arange(self.partners.frame.height), projects=side, partners=self.partners,
-            history=self.history, past=self.projects, lexical=self.lexical.scores(text),
+            project=self.projects.frame.height, rows=np.arange(self.partners.frame.height),
+            snapshot=self.snapshot.followed_by(side, [text]), lexical=self.lexical.scores(text),
         )  # fmt: skip
 
     def _candidates(self, block: Block, allow: Mask) -> Ints:
@@ -258,13 +271,12 @@ class Catalogue:
         # Behind the stored partners, for what is known of its compatriots is known of it too.
         partners, row = self.partners.followed_by(side), self.partners.frame.height
         index = LexicalIndex([*self.partner_texts, text])
+        known = self.snapshot.at(self.history, partners)
         open_rows = self._open_rows(filters, frame)
         pairs = []
         for p in open_rows:
-            block = Block(
-                project=int(p), rows=np.array([row]), projects=self.projects, partners=partners,
-                history=self.history, past=self.projects, lexical=index.scores(self.corpus.words(int(p))),
-            )  # fmt: skip
+            words = index.scores(self.corpus.words(int(p)))
+            block = Block(project=int(p), rows=np.array([row]), snapshot=known, lexical=words)
             pairs.append(self._pair(block, row))
         return self._by_score(pairs), int(open_rows.size)
 

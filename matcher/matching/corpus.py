@@ -11,7 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from matcher.matching.describe import LANGUAGES, Glossary, Names, describe_partners, describe_projects
-from matcher.matching.sides import Countries, PartnerSide, ProjectSide, Sectors, positive
+from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide, Sectors, positive
+from matcher.matching.snapshot import Snapshot
 from matcher.records import Facts
 from matcher.text import fold, nfc
 
@@ -139,6 +140,12 @@ class Corpus:
         pairs = list(zip(texts, self.project_vectors, strict=True))
         read = self._read(self.projects["isic"].to_list(), pairs)
         return ProjectSide.of(self.projects, self.sectors, self.project_vectors, read)
+
+    def snapshot(self, as_of: date, progress: Progress | None = None) -> Snapshot:
+        """Projects, partners and deals as known on a day."""
+        projects, partners = self.project_side(), self.partner_side(as_of, progress)
+        history = History.of(self.facts.deals, projects, partners, as_of)
+        return Snapshot.of(projects, partners, history, [self.words(row) for row in range(self.projects.height)])
 
     def draft_project(self, frame: pl.DataFrame) -> tuple[ProjectSide, str]:
         """One unsaved project as a side, with its text; its language is that of the nearest centre."""

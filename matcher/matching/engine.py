@@ -174,13 +174,10 @@ class Engine:
         step = _step(progress, "encode")
         facts = _public(facts)
         corpus = Corpus.of(facts, encoder, self.centres, step)
-        partners = corpus.partner_side(facts.as_of, step)
-        projects = corpus.project_side()
         texts = corpus.partner_texts(facts.as_of)
         return Catalogue(
             engine=self.manifest.engine, corpus=corpus, ranker=self.ranker, calibrator=self.calibrator,
-            projects=projects, partners=partners, lexical=LexicalIndex(texts), partner_texts=texts,
-            history=History.of(facts.deals, projects, partners, facts.as_of),
+            snapshot=corpus.snapshot(facts.as_of, step), lexical=LexicalIndex(texts), partner_texts=texts,
         )  # fmt: skip
 
 
@@ -208,7 +205,8 @@ def _groups(
 
     A query of the held-out part has every candidate, an earlier one its positives and a sample of the others.
     """
-    projects, facts = corpus.project_side(), corpus.facts
+    facts, snapshot = corpus.facts, corpus.snapshot(corpus.facts.as_of)
+    projects = snapshot.projects
     entered = _entered(facts)
     wanted = [(o, p) for o in origins for p in o.labels if p in projects.row_of][-MAX_QUERIES:]
     held_from = _held_from([o.as_of.year for o, _ in wanted])
@@ -217,6 +215,7 @@ def _groups(
     for origin, queries in groupby(enumerate(wanted), key=lambda item: item[1][0]):
         partners = corpus.partner_side(origin.as_of)
         history = History.of(facts.deals, projects, partners, origin.as_of)
+        known = snapshot.at(history, partners)
         lexical = LexicalIndex(corpus.partner_texts(origin.as_of))
         everybody: list[str] = partners.frame["partner_id"].to_list()
         # Who is in our tables only because of a later deal has a record written from it, which would betray the answer.
@@ -227,10 +226,7 @@ def _groups(
             # Who is known to be in already is neither a right nor a wrong answer.
             rows = np.setdiff1d(listed, history.partner[history.project == row])
             ids = [everybody[r] for r in rows]
-            block = Block(
-                project=row, rows=rows, projects=projects, partners=partners, history=history,
-                past=projects, lexical=lexical.scores(corpus.words(row)),
-            )  # fmt: skip
+            block = Block(project=row, rows=rows, snapshot=known, lexical=lexical.scores(corpus.words(row)))
             y = np.array([i in origin.labels[project] for i in ids], dtype=np.int64)
             if y.any():
                 # 32 bits are ample for features and halve the memory.

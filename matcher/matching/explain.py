@@ -85,7 +85,7 @@ def _deals(block: Block, i: int) -> list[int]:
 
 
 def _deal_line(block: Block, deal: int) -> tuple[str, str]:
-    project = block.past.records[int(block.history.project[deal])]
+    project = block.projects.records[int(block.history.project[deal])]
     closed = block.history.records[deal]["closed_on"]
     year = closed.year if isinstance(closed, date) else None
     vi, en = project["name_vi"] or project["name_en"], project["name_en"] or project["name_vi"]

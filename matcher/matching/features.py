@@ -92,13 +92,15 @@ def past_top3(block: Block) -> Floats:
 
     Returns: mean of the three largest cosines (of fewer if there are fewer), in [-1, 1]; unknown without a deal.
     """
-    total = np.zeros(block.partners.frame.height)
-    used = np.zeros(block.partners.frame.height)
     partner = block.history.partner[block.deals]
-    for deal in np.argsort(-block.deal_text, kind="stable"):
-        if used[partner[deal]] < 3:
-            total[partner[deal]] += block.deal_text[deal]
-            used[partner[deal]] += 1
+    order = np.lexsort((-block.deal_text, partner))
+    ordered = partner[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    place = np.arange(ordered.size) - np.repeat(starts, np.diff(starts, append=ordered.size))
+    best = np.where(place < 3, 1.0, 0.0)
+    n = block.partners.frame.height
+    used = np.bincount(ordered, weights=best, minlength=n)
+    total = np.bincount(ordered, weights=best * block.deal_text[order], minlength=n)
     return block.known((total / np.maximum(used, 1))[block.rows])
 
 
@@ -124,17 +126,13 @@ def past_votes(block: Block) -> Floats:
     Returns: sum over the 20 most similar past projects that are the partner's of max(cosine, 0), divided by
         the largest sum of any partner, in [0, 1]; unknown without a deal.
     """
-    votes = np.zeros(block.partners.frame.height)
-    deals = block.deals
-    if deals.size:
-        projects = block.history.project[deals]
-        sims: dict[int, float] = {}
-        for p, s in zip(projects.tolist(), block.deal_text.tolist(), strict=True):
-            sims[p] = s
-        nearest = sorted(sims, key=lambda p: (-sims[p], p))[:NEIGHBOURS]
-        weight = {p: max(sims[p], 0.0) for p in nearest}
-        for q, p in {(int(block.history.partner[d]), int(block.history.project[d])) for d in deals}:
-            votes[q] += weight.get(p, 0.0)
+    snapshot = block.snapshot
+    nearness = np.where(snapshot.dealt, snapshot.dense_nearness(block.project), -np.inf)
+    nearness[block.project] = -np.inf
+    nearest = np.argsort(-nearness, kind="stable")[:NEIGHBOURS]
+    weights = np.zeros(snapshot.n_projects)
+    weights[nearest] = np.maximum(nearness[nearest], 0.0)
+    votes = snapshot.votes(weights, project=block.project)
     best = float(votes.max(initial=0.0))
     return block.known(votes[block.rows] / best if best > 0 else votes[block.rows])
 

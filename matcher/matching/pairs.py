@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide
+from matcher.matching.snapshot import Snapshot
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -21,20 +22,31 @@ HALF_LIFE_YEARS = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One project (row `project` of `projects`) against the partners in `rows`, with what is known on a day.
+    """One project (row `project` of the snapshot) against the partners in `rows`, with what is known on a day.
 
     Attributes:
         lexical: BM25 of every partner's profile for the project's text, shape (n_partners,), >= 0.
-        past: the side that `history.project` counts in (it may differ from `projects` for an unsaved project).
     """
 
     project: int
     rows: Ints
-    projects: ProjectSide
-    partners: PartnerSide
-    history: History
-    past: ProjectSide
+    snapshot: Snapshot
     lexical: npt.NDArray[np.float32]
+
+    @property
+    def projects(self) -> ProjectSide:
+        """All projects, the asked one among them."""
+        return self.snapshot.projects
+
+    @property
+    def partners(self) -> PartnerSide:
+        """All partners."""
+        return self.snapshot.partners
+
+    @property
+    def history(self) -> History:
+        """The deals known on the day."""
+        return self.snapshot.history
 
     @cached_property
     def record(self) -> dict[str, object]:
@@ -63,8 +75,11 @@ class Block:
     @cached_property
     def deals(self) -> Ints:
         """Deal numbers that may be counted: every known deal except those of this very project."""
-        own = self.past.row_of.get(str(self.record["project_id"]), -1)
-        return np.flatnonzero(self.history.project != own)
+        return np.flatnonzero(self.history.project != self.project)
+
+    @cached_property
+    def _deal_project(self) -> Ints:
+        return self.history.project[self.deals]
 
     @cached_property
     def _deal_partner(self) -> Ints:
@@ -122,20 +137,19 @@ class Block:
         return np.where(self.any_deal, values, np.nan)
 
     @cached_property
+    def sector_nearness(self) -> Floats:
+        """How near each project is in ISIC divisions, in [0, 1], shape (n_projects,)."""
+        return np.asarray((self.projects.divisions * self.projects.divisions[self.project]).max(axis=1, initial=0.0))
+
+    @cached_property
     def deal_sector(self) -> Floats:
-        """How near each counted deal's project is in ISIC divisions, in [0, 1], shape (n_deals,)."""
-        if not self.deals.size:
-            return np.zeros(0)
-        own = self.projects.divisions[self.project]
-        return np.asarray((self.past.divisions[self.history.project[self.deals]] * own).max(axis=1, initial=0.0))
+        """`sector_nearness` of each counted deal's project, shape (n_deals,)."""
+        return self.sector_nearness[self._deal_project]
 
     @cached_property
     def deal_text(self) -> Floats:
         """Cosine of each counted deal's project text with this project's text, shape (n_deals,)."""
-        if not self.deals.size:
-            return np.zeros(0)
-        vectors = self.past.vectors[self.history.project[self.deals]]
-        return np.asarray(vectors @ self.projects.vectors[self.project], dtype=np.float64)
+        return self.snapshot.dense_nearness(self.project)[self._deal_project]
 
     @cached_property
     def deal_decay(self) -> Floats:
@@ -146,18 +160,12 @@ class Block:
     @cached_property
     def deal_host(self) -> npt.NDArray[np.bool_]:
         """Which counted deals lie in this project's host country."""
-        host = self.record["country"]
-        past = self.past.records
-        return np.array([past[p]["country"] == host for p in self.history.project[self.deals]], dtype=bool)
+        return self.snapshot.same("host", self.project)[self._deal_project]
 
     @cached_property
     def deal_city(self) -> npt.NDArray[np.bool_]:
         """Which counted deals lie in this project's city."""
-        city = self.record["city"]
-        past = self.past.records
-        return np.array(
-            [city is not None and past[p]["city"] == city for p in self.history.project[self.deals]], dtype=bool
-        )
+        return self.snapshot.same("city", self.project)[self._deal_project]
 
 
 def _km(lat1: Floats, lon1: Floats, lat2: float, lon2: float) -> Floats:
