@@ -43,8 +43,8 @@ def sector_pop(snapshot: Snapshot, project: int) -> Floats:
 
 
 def host_pop(snapshot: Snapshot, project: int) -> Floats:
-    """Popularity within the host country; overall popularity breaks ties."""
-    return _backed(snapshot.votes(snapshot.same("host", project), project=project), snapshot, project)
+    """Popularity within the host country, within the area where all deals lie in one country; then overall."""
+    return _backed(snapshot.votes(snapshot.same(snapshot.place, project), project=project), snapshot, project)
 
 
 SMOOTHING = 5.0
@@ -61,12 +61,105 @@ def sector_host_backoff(snapshot: Snapshot, project: int) -> Floats:
         votes = snapshot.votes(group, project=project)
         return np.asarray((votes + SMOOTHING * wider) / (votes.sum() + SMOOTHING))
 
-    sector, host = snapshot.same("sector", project), snapshot.same("host", project)
+    sector, host = snapshot.same("sector", project), snapshot.same(snapshot.place, project)
     total = snapshot.votes(np.ones(snapshot.n_projects), project=project)
     overall = total / max(float(total.sum()), 1.0)
     wider = 0.5 * share(sector, overall) + 0.5 * share(host, overall)
     return share(sector & host, wider)
 
 
-SIMPLE: Mapping[str, Simple] = {f.__name__: f for f in (pop, recent_pop, sector_pop, host_pop, sector_host_backoff)}
+WEIGHTS: Mapping[str, float] = {
+    "sector": 1.0, "host": 1.0, "subregion": 0.5, "continent": 0.25, "area": 0.5, "city": 0.5,
+    "label": 0.25, "division": 0.25, "section": 0.25, "value": 0.5,
+}  # fmt: skip
+"""What each attribute that two projects share adds to their nearness; the first six times the value's rarity."""
+
+SHARPNESS = 0.2
+"""Nearness behind that of the nearest project at which a vote has fallen to 1/e."""
+
+NEIGHBOURS = 50
+"""Number of projects with similar texts whose partners vote."""
+
+
+def attribute_nearness(snapshot: Snapshot, project: int) -> Floats:
+    """Weighted number of attributes shared with this project (`WEIGHTS`), >= 0, shape (n_projects,).
+
+    Equal codes count by their rarity, overlapping ISIC codes and words of the labels by their share, and sizes by
+    exp(-distance in orders of magnitude). An unknown attribute shares nothing.
+    """
+    out = np.zeros(snapshot.n_projects)
+    place = snapshot.place
+    for name in ("sector", "host", "subregion", "continent", "area", "city"):
+        # Where all deals lie in one country its areas are the places, and wider parts of the world say nothing.
+        weight = WEIGHTS["host"] if name == place else WEIGHTS[name]
+        out += weight * snapshot.rarity(name, project) * snapshot.same(name, project)
+    out += WEIGHTS["label"] * snapshot.label_nearness(project)
+    out += WEIGHTS["division"] * snapshot.overlap(snapshot.projects.divisions, project)
+    out += WEIGHTS["section"] * snapshot.overlap(snapshot.projects.sections, project)
+    size = snapshot.attributes.log_value
+    return np.asarray(out + WEIGHTS["value"] * np.nan_to_num(np.exp(-np.abs(size - size[project]))))
+
+
+def _attribute_votes(snapshot: Snapshot, project: int, half_life: float | None) -> Floats:
+    nearness = attribute_nearness(snapshot, project)
+    others = snapshot.dealt.copy()
+    others[project] = False
+    nearest = float(nearness[others].max(initial=0.0))
+    weights = np.exp(np.minimum(nearness - nearest, 0.0) / SHARPNESS)
+    return _backed(snapshot.votes(weights, project=project, half_life=half_life), snapshot, project)
+
+
+def attr_knn(snapshot: Snapshot, project: int) -> Floats:
+    """Votes of projects with the same attributes, falling by `SHARPNESS` behind the nearest."""
+    return _attribute_votes(snapshot, project, None)
+
+
+def attr_knn_recent(snapshot: Snapshot, project: int) -> Floats:
+    """As `attr_knn`, a deal counting half after four years."""
+    return _attribute_votes(snapshot, project, HALF_LIFE_YEARS)
+
+
+def nearest(snapshot: Snapshot, project: int, nearness: Floats, k: int = NEIGHBOURS) -> Floats:
+    """Weights of the k nearest projects with a known deal: squared nearness above 0; shape (n_projects,).
+
+    Among equally near projects the one with the latest deal comes first, then the smaller row.
+    """
+    rows = np.flatnonzero(snapshot.dealt)
+    rows = rows[rows != project]
+    age = np.nan_to_num(snapshot.age[rows], nan=np.inf)
+    chosen = rows[np.lexsort((rows, age, -nearness[rows]))[:k]]
+    out = np.zeros(snapshot.n_projects)
+    out[chosen] = np.maximum(nearness[chosen], 0.0) ** 2
+    return out
+
+
+def tfidf_knn(snapshot: Snapshot, project: int) -> Floats:
+    """Votes of the 50 projects whose words are most alike (TF-IDF cosine)."""
+    weights = nearest(snapshot, project, snapshot.text_nearness(project))
+    return _backed(snapshot.votes(weights, project=project), snapshot, project)
+
+
+def bm25_profile(snapshot: Snapshot, project: int) -> Floats:
+    """The project's words in the joined texts of the partner's projects (BM25)."""
+    return _backed(snapshot.word_profiles(project), snapshot, project)
+
+
+def dense_knn(snapshot: Snapshot, project: int) -> Floats:
+    """Votes of the 50 projects whose texts mean the most alike (cosine of the text vectors)."""
+    weights = nearest(snapshot, project, snapshot.dense_nearness(project))
+    return _backed(snapshot.votes(weights, project=project), snapshot, project)
+
+
+def dense_profile(snapshot: Snapshot, project: int) -> Floats:
+    """The project's text near the mean of the partner's projects (cosine, from 0 for opposite to 1 for equal)."""
+    return np.nan_to_num((1.0 + snapshot.dense_profiles(project)) / 2.0)
+
+
+SIMPLE: Mapping[str, Simple] = {
+    ranker.__name__: ranker
+    for ranker in (
+        pop, recent_pop, sector_pop, host_pop, sector_host_backoff, attr_knn, attr_knn_recent, tfidf_knn,
+        bm25_profile, dense_knn, dense_profile,
+    )
+}  # fmt: skip
 """Every simple ranker by name, in the order of tables."""

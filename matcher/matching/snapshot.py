@@ -22,6 +22,9 @@ Codes = Mapping[str, int]
 
 NO_CODE = -1
 
+BM25_K1, BM25_B = 1.5, 0.75
+"""Saturation of a repeated word and weight of the length. Source: Robertson and Zaragoza, FnTIR 2009."""
+
 
 def _coded(values: Sequence[str | None], known: Codes | None) -> tuple[Ints, Codes]:
     """A number per folded value, `NO_CODE` where there is none or, given codes, where it is not among them."""
@@ -231,6 +234,54 @@ class Snapshot:
         return np.asarray((codes == codes[project]) & (codes[project] != NO_CODE))
 
     @cached_property
+    def place(self) -> str:
+        """The attribute that tells places apart: the host country or, where all deals lie in one, the area."""
+        hosts = self.attributes.host[self.dealt]
+        return "host" if np.unique(hosts[hosts != NO_CODE]).size > 1 else "area"
+
+    def rarity(self, attribute: str, project: int) -> float:
+        """How telling it is to share this project's value of an attribute: 0 when all projects do, 1 when none does."""
+        n = int(self.dealt.sum())
+        having = int(np.count_nonzero(self.same(attribute, project) & self.dealt))
+        return float(np.log((1 + n) / (1 + having)) / np.log(1 + n)) if n else 0.0
+
+    def label_nearness(self, project: int) -> Floats:
+        """Share of common words in the sector labels (Jaccard), in [0, 1]; 0 where unknown, shape (n_projects,)."""
+        own = self.attributes.sector[project]
+        if own == NO_CODE:
+            return np.zeros(self.n_projects)
+        has = self.attributes.labels.astype(bool).astype(np.float64)
+        sizes = np.asarray(has.sum(axis=1)).ravel()
+        common = np.asarray(has @ has[[own]].toarray()[0])
+        nearness = common / np.maximum(sizes + sizes[own] - common, 1.0)
+        return np.append(nearness, 0.0)[self.attributes.sector]
+
+    def overlap(self, weights: Floats, project: int) -> Floats:
+        """Largest product of the weights (n_projects, n_codes) with this project's, in [0, 1], shape (n_projects,)."""
+        codes = np.flatnonzero(weights[project])
+        return np.asarray((weights[:, codes] * weights[project, codes]).max(axis=1, initial=0.0))
+
+    @cached_property
+    def _partner_words(self) -> Any:
+        """How often each word occurs in the joined texts of each partner's projects (n_partners, n_words), sparse."""
+        return self._of_partner() @ self.attributes.counts
+
+    @cached_property
+    def _partner_vectors(self) -> npt.NDArray[np.float32]:
+        """Sum of the text vectors of each partner's projects, shape (n_partners, d)."""
+        return np.asarray(self._of_partner().astype(np.float32) @ self.projects.vectors)
+
+    def _of_partner(self) -> Any:
+        ones = np.ones(self.pair_partner.size)
+        return sparse.csr_array(
+            (ones, (self.pair_partner, self.pair_project)), shape=(self.n_partners, self.n_projects)
+        )
+
+    def involved(self, project: int) -> Ints:
+        """Partners with a known deal on this project."""
+        return np.asarray(self.pair_partner[self.pair_project == project])
+
+    @cached_property
     def idf(self) -> Floats:
         """log((1 + n) / (1 + n with the word)) + 1 over the projects with a known deal; 0 for words of none of them.
 
@@ -259,6 +310,52 @@ class Snapshot:
     def dense_nearness(self, project: int) -> Floats:
         """Cosine of the text vectors with that of this project, in [-1, 1], shape (n_projects,)."""
         return np.asarray(self.projects.vectors @ self.projects.vectors[project], dtype=np.float64)
+
+    @cached_property
+    def bm25(self) -> Any:
+        """BM25 weight of each word in the joined texts of each partner's projects (n_partners, n_words), sparse."""
+        return self._bm25(self._partner_words)
+
+    def _bm25(self, counts: Any) -> Any:
+        """Robertson's weights, the positive idf of Lucene; lengths and idf of the partners with a known deal."""
+        every = self._partner_words
+        having = np.bincount(every.indices, minlength=every.shape[1])
+        n = max(int(self.warm.sum()), 1)
+        idf = np.log(1.0 + (n - having + 0.5) / (having + 0.5))
+        length = np.asarray(counts.sum(axis=1)).ravel()
+        norm = BM25_K1 * (1.0 - BM25_B + BM25_B * length / max(float(every.sum()) / n, 1.0))
+        out = counts.copy()
+        out.data = idf[out.indices] * out.data * (BM25_K1 + 1.0) / (out.data + norm[_row_of(out)])
+        return out
+
+    def word_profiles(self, project: int) -> Floats:
+        """BM25 of the joined texts of each partner's other projects for this project's words, shape (n_partners,)."""
+        counts = self.attributes.counts[[project]]
+        asked = np.zeros(counts.shape[1])
+        asked[counts.indices] = 1.0
+        scores = np.asarray(self.bm25 @ asked)
+        own = self.involved(project)
+        if own.size:
+            scores[own] = self._bm25(self._partner_words[own] - sparse.vstack([counts] * own.size)) @ asked
+        return scores
+
+    def dense_profiles(self, project: int) -> Floats:
+        """Cosine of this project with the mean vector of each partner's other projects; NaN without one."""
+        asked = self.projects.vectors[project]
+        products = np.asarray(self._partner_vectors @ asked, dtype=np.float64)
+        squares = self._partner_squares.copy()
+        own = self.involved(project)
+        if own.size:
+            rest = self._partner_vectors[own] - asked
+            products[own], squares[own] = rest @ asked, (rest * rest).sum(axis=1)
+        known = self.votes(np.ones(self.n_projects), project=project) > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            cosine = products / np.sqrt(squares)
+        return np.where(known, np.nan_to_num(np.clip(cosine, -1.0, 1.0)), np.nan)
+
+    @cached_property
+    def _partner_squares(self) -> Floats:
+        return np.asarray((self._partner_vectors.astype(np.float64) ** 2).sum(axis=1))
 
 
 def _row_of(matrix: Any) -> Ints:
