@@ -1,0 +1,75 @@
+"""One evaluation as one HTML file that loads nothing: for an analyst who did not run it, in Vietnamese and English."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+import jinja2
+from markupsafe import Markup
+
+from evaluation.results import MEASURES, SLICES, Report
+from evaluation.views import MAIN, Overall, View
+from evaluation.words import (
+    FEW,
+    HERE,
+    LANGUAGES,
+    MEASURE_TEXTS,
+    RUN_TEXTS,
+    SLICE_TEXTS,
+    Lang,
+    Words,
+    catalogue,
+)
+from matcher.records import Reference
+
+
+def render(report: Report, lang: Lang | Literal["both"] = "both", *, reference: Reference | None = None) -> str:
+    """The report as one HTML document; with both languages Vietnamese is shown first and a switch needs no script.
+
+    Args:
+        reference: names of countries and of ISIC sections; without it their codes are shown.
+    """
+    languages = LANGUAGES if lang == "both" else (lang,)
+    bodies = [(one, Markup(_body(report, Words(one, reference)))) for one in languages]  # noqa: S704 - escaped by then
+    frame = _environment("vi").get_template("frame.html.j2")
+    return frame.render(report=report, languages=languages, bodies=bodies)
+
+
+def _body(report: Report, words: Words) -> str:
+    views = [View(dataset, words, number) for number, dataset in enumerate(report.datasets, start=1)]
+    template = _environment(words.lang).get_template("report.html.j2")
+    return template.render(
+        report=report, w=words, views=views, overall=Overall(views), settings=_settings(report.configuration)
+    )
+
+
+@cache
+def _environment(lang: Lang) -> jinja2.Environment:
+    """The templates in one language; HTML is escaped, a missing name is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    env.policies["ext.i18n.trimmed"] = True
+    env.install_gettext_translations(catalogue(lang), newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+    env.globals |= {
+        "lang": lang, "MAIN": MAIN, "FEW": FEW, "MEASURES": MEASURES, "measure_texts": MEASURE_TEXTS,
+        "slice_texts": SLICE_TEXTS, "slice_codes": SLICES, "run_texts": RUN_TEXTS,
+    }  # fmt: skip
+    return env
+
+
+def _settings(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """A configuration as lines; nested tables become dotted names."""
+    if not isinstance(value, Mapping):
+        return [(prefix, value)]
+    return [
+        line
+        for key, inner in value.items()
+        if prefix or key != "command"
+        for line in _settings(inner, f"{prefix}.{key}" if prefix else str(key))
+    ]
