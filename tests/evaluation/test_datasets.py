@@ -184,6 +184,20 @@ def test_a_deal_trains_when_its_last_possible_day_is_in(
     assert (old in datasets.read(folder).train["project_id"].to_list()) is trains
 
 
+def test_a_month_of_thirty_days_is_whole_in_the_blind_form_only(folder: Path, tmp_path: Path) -> None:
+    """The format's script lets every month end on the 31st; deals of a blind form are judged by the calendar."""
+    about = (folder / "dataset.toml").read_text(encoding="utf-8").replace(SPLIT_ON.isoformat(), "2014-06-30")
+    (folder / "dataset.toml").write_text(about, encoding="utf-8")
+    old = min(load(folder / "projects.csv"), key=lambda r: r["announced_on"])["project_id"]
+    deal = {"project_id": old, "closed_on": "2014-06-01", "closed_precision": "month"}
+    edit(folder, "deals", lambda rows: rows.append({**rows[0], **deal, "role": "bond"}))
+    full = datasets.read(folder)
+    assert "bond" not in full.train["role"]
+    made = replace(datasets.blind(full), deals=full.deals.filter(pl.col("role") == "bond"))
+    datasets.write(made, tmp_path / "blind", answers=False)
+    assert datasets.read(tmp_path / "blind").train["role"].to_list() == ["bond"]
+
+
 def test_writing_and_reading_give_the_same_set(blind_folder: Path, full: Dataset, tmp_path: Path) -> None:
     made, back = datasets.blind(full), datasets.read(blind_folder)
     for name in ("projects", "partners", "deals"):
@@ -497,6 +511,9 @@ def test_codes_outside_our_tables_are_counted_not_refused(folder: Path) -> None:
 
 def test_a_chosen_list_of_queries_counts_where_the_form_is_not_said(folder: Path, full: Dataset) -> None:
     chosen = list(full.queries[::3])
+    # Nothing of a project of the query period trains, not even a deal that is dated before the split.
+    early = {"project_id": full.queries[1], "role": "bond", "closed_on": "2010-01-02", "closed_precision": "day"}
+    edit(folder, "deals", lambda rows: rows.append({**rows[0], **early}))
     save(folder / "queries.csv", [{"project_id": q} for q in chosen], ["project_id"])
     some = datasets.read(folder)
     assert list(some.queries) == chosen
