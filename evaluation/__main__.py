@@ -1,63 +1,213 @@
-"""`python -m evaluation sectors`: does the language of a text matter? Figures with intervals, as table or JSON."""
+"""`python -m evaluation …`: how good are the matches, for whom are they bad, is the new model better than the old?"""
 
 import argparse
 import json
+import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from evaluation import judgments, sectors
+from evaluation import benchmark, blind, datasets, judgments, qrels, report, sectors, slices, tables
+from evaluation.benchmark import Bench
+from evaluation.datasets import Dataset
+from evaluation.results import DatasetResult, Report
+from evaluation.runs import Progress, RunCache
+from evaluation.slices import Slicing
+from evaluation.vectors import FILE, cached
 from matcher import config
-from matcher.errors import MatcherError
+from matcher.config import Settings
+from matcher.errors import InputError, MatcherError
 from matcher.jobs.matchmaker import Matchmaker
+from matcher.jobs.opening import build_encoder
+from matcher.matching.embed import CachedEncoder, SentenceEncoder
 
-HEADINGS = ("text asked", "nDCG@10", "95 % interval", "ratio to Vietnamese", "overlap@10", "overlap@50")
-NAMES = {
-    "vi": "Vietnamese",
-    "plain": "Vietnamese without diacritics",
-    "en": "English",
-    "vi_title": "Vietnamese title alone",
-    "plain_title": "title without diacritics",
-    "en_title": "English title alone",
-}
+SECONDS_BETWEEN_LINES = 5.0
+FOLDER = "evaluation"
+"""Under `runs/` of the data folder: vectors and runs, which are made again when they are removed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one evaluation; 0 when done, 1 when it was refused."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    asked = commands.add_parser("sectors", help="sector-level quality by language of the text, on the data served")
-    asked.add_argument("--json", action="store_true", help="print the report as JSON")
-    judgments.add_parser(commands)
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        if options.command == "judgments":
-            return judgments.run(options)
-        settings = config.load()
-        with Matchmaker(settings.site(), today=lambda: datetime.now(UTC).date()) as matchmaker:  # noqa: TID251 - entry point
-            report = sectors.measure(matchmaker, seed=settings.seed)
+        result: int | None = options.run(options)
     except MatcherError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(report.to_json(), indent=2) if options.json else table(report))
-    return 0
+    return result or 0
 
 
-def table(report: sectors.Report) -> str:
-    """The report for readers: one line per variant, and what the figures mean."""
-    lines: list[tuple[str, ...]] = [HEADINGS]
-    for r in report.results:
-        mean, low, high = r.ndcg
-        overlap = [f"{r.overlap[k]:.2f}" for k in sectors.DEPTHS]
-        lines.append((NAMES[r.variant], f"{mean:.3f}", f"{low:.3f} to {high:.3f}", f"{r.ratio:.2f}", *overlap))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
-    rows = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([
-        *rows,
-        "",
-        f"{len(report.projects)} open projects dealt round the city's sectors, asked as free text; relevant: partners",
-        f"that share an ISIC division. A random list has nDCG@10 {report.chance:.3f}. Engine {report.engine}.",
-        "Titles alone show that the words matter when no sector is given.",
-    ])  # fmt: skip
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    asked = commands.add_parser("blind", help="fit on a data set's training deals and rank every partner per query")
+    asked.add_argument("dataset", type=Path, metavar="DATASET_DIR")
+    asked.add_argument("--out", type=Path, required=True, metavar="RUN.trec", help="ends in .gz to be compressed")
+    asked.add_argument("--engine", default=blind.ENGINE, metavar="NAME", help=f"one of {', '.join(benchmark.RANKERS)}")
+    asked.add_argument("--n", type=_positive, default=blind.DEPTH, help="partners written per query (1000)")
+    asked.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    asked.set_defaults(run=_blind)
+
+    asked = commands.add_parser("score", help="measure a run, alone or against another one")
+    asked.add_argument("run_file", type=Path, metavar="RUN.trec")
+    asked.add_argument("dataset", type=Path, metavar="DATASET_DIR")
+    asked.add_argument("--qrels", type=Path, metavar="FILE", help="answers, where the data set has none")
+    asked.add_argument("--against", type=Path, metavar="RUN2.trec", help="compare with this run, paired by query")
+    _printing(asked)
+    asked.set_defaults(run=_score)
+
+    asked = commands.add_parser("benchmark", help="all baselines and the engine on data sets, in one table")
+    asked.add_argument("datasets", type=Path, nargs="+", metavar="DATASET_DIR")
+    asked.add_argument("--max-queries", type=_positive, default=benchmark.MAX_QUERIES, help="of a full set (1000)")
+    asked.add_argument("--no-checks", action="store_true", help="leave out the relabelled and the nameless run")
+    asked.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    _printing(asked)
+    asked.set_defaults(run=_benchmark)
+
+    asked = commands.add_parser("sectors", help="sector-level quality by language of the text, on the data served")
+    asked.add_argument("--json", action="store_true", help="print the report as JSON")
+    asked.set_defaults(run=_sectors)
+
+    judgments.add_parser(commands)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a whole number from 1")
+    return value
+
+
+def _printing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report for readers, in one file")
+
+
+def _blind(options: argparse.Namespace) -> None:
+    settings = config.load()
+    if options.engine not in benchmark.RANKERS:
+        raise InputError(f'There is no engine "{options.engine}"; use one of {", ".join(benchmark.RANKERS)}.')
+    dataset = datasets.read(options.dataset)
+    with _progress() as progress:
+        bench = _bench(settings, options.seed, progress)
+        made = benchmark.make(options.engine, dataset, bench, depth=options.n)
+    qrels.write_run(options.out, made.ranking.to_run(), made.name)
+    print(
+        f"{options.out}: {len(made.ranking.queries)} queries, up to {options.n} of {len(made.ranking.candidates)} "
+        f"partners each, by {made.name}. {made.note}",
+        file=sys.stderr,
+    )
+
+
+def _score(options: argparse.Namespace) -> None:
+    settings = config.load()
+    whole = datasets.read(options.dataset, qrels=options.qrels)
+    dataset = datasets.blind(whole)
+    if not dataset.qrels:
+        raise InputError(f"{dataset.name} has no answers to score against; give them with --qrels FILE.")
+    reference = blind.read_reference(settings.reference_dir)
+    bench = Bench(reference=reference, encoder=_encoder(settings), cache=_cache(settings), seed=settings.seed)
+    slicing, warnings, made = Slicing.of(dataset, reference), [], []
+    for path in [options.run_file, *([options.against] if options.against else [])]:
+        run = qrels.read_run(path)
+        warnings += [f"{path.name}: {sentence}" for sentence in qrels.check_run(run, whole)]
+        name = path.name if options.against is None or options.run_file.name != options.against.name else str(path)
+        made.append(benchmark.of_run(_within(run, dataset), dataset, name))
+    found = [replace(benchmark.scored_run(dataset, m, bench, slicing), seconds=None) for m in made]
+    compared = ()
+    if options.against:
+        compared = slices.compare(
+            dataset, reference, made[0].ranking, made[1].ranking, (made[0].name, made[1].name), seed=settings.seed,
+            slicing=slicing,
+        )  # fmt: skip
+    result = DatasetResult(
+        name=dataset.name, about=dataset.about, counts=benchmark.counts(dataset), runs=tuple(found),
+        comparisons=compared, warnings=(*benchmark.warnings(dataset, reference), *warnings),
+    )  # fmt: skip
+    shown = Report(
+        title="Score", datasets=(result,), configuration={"run": options.run_file.name}, seed=settings.seed,
+        made_on=_today(),
+    )  # fmt: skip
+    _show(shown, options)
+
+
+def _within(run: dict[str, dict[str, float]], dataset: Dataset) -> dict[str, dict[str, float]]:
+    """The run without queries and partners that the blind form leaves out."""
+    partners = set(dataset.partners["partner_id"])
+    return {q: {c: s for c, s in run[q].items() if c in partners} for q in dataset.queries if q in run}
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    settings = config.load()
+    with _progress() as progress:
+        shown = benchmark.report(
+            options.datasets, _bench(settings, options.seed, progress), made_on=_today(),
+            max_queries=options.max_queries, with_checks=not options.no_checks,
+        )  # fmt: skip
+    _show(shown, options)
+
+
+def _sectors(options: argparse.Namespace) -> None:
+    settings = config.load()
+    with Matchmaker(settings.site(), today=lambda: datetime.now(UTC).date()) as matchmaker:  # noqa: TID251 - entry point
+        found = sectors.measure(matchmaker, seed=settings.seed)
+    print(json.dumps(found.to_json(), indent=2) if options.json else sectors.table(found))
+
+
+def _show(shown: Report, options: argparse.Namespace) -> None:
+    """The report on the terminal and, if asked for, as a file."""
+    if options.report:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
+        options.report.write_text(report.render(shown), encoding="utf-8")
+    print(json.dumps(tables.to_json(shown), indent=1, ensure_ascii=False) if options.json else tables.render(shown))
+
+
+def _bench(settings: Settings, seed: int, progress: Progress) -> Bench:
+    return Bench(
+        reference=blind.read_reference(settings.reference_dir), encoder=_encoder(settings), cache=_cache(settings),
+        seed=seed, progress=progress,
+    )  # fmt: skip
+
+
+def _encoder(settings: Settings) -> CachedEncoder:
+    site = settings.site()
+    build_encoder(site)
+    return cached(SentenceEncoder(site.encoder_path), settings.data_dir / "runs" / FOLDER / FILE)
+
+
+def _cache(settings: Settings) -> RunCache:
+    return RunCache(folder=settings.data_dir / "runs" / FOLDER / "runs")
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()  # noqa: TID251 - entry point
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """What is being done, on stderr: one line that changes on a terminal, else a line now and then."""
+    changing = sys.stderr.isatty()
+    shown = [float("-inf"), 0]
+
+    def line(what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - shown[0] < (0.1 if changing else SECONDS_BETWEEN_LINES):
+            return
+        text = f"{what} {done}/{total}"
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1 if changing else len(text)
+        sys.stderr.write(f"\r{text[:width].ljust(width)}" if changing else f"{text}\n")
+        sys.stderr.flush()
+        shown[:] = now, width
+
+    yield line
+    if changing and shown[1]:
+        sys.stderr.write("\r" + " " * int(shown[1]) + "\r")
 
 
 if __name__ == "__main__":

@@ -217,6 +217,7 @@ def _alpha(counts: npt.NDArray[np.int64]) -> float:
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds `judgments import | export | agreement` to the commands of an evaluation."""
     asked = commands.add_parser("judgments", help="grades that people gave to pairs: in, out, and how far they agree")
+    asked.set_defaults(run=run)
     parts = asked.add_subparsers(dest="part", required=True)
     came = parts.add_parser("import", help="read a CSV file of judgments, all of it or nothing")
     came.add_argument("file", type=Path, metavar="FILE", help=f"CSV with {', '.join(JUDGMENTS.columns)}")

@@ -17,7 +17,8 @@ SLICES = (
     "popularity_mid",
     "popularity_high",
 )
-"""Named slices; beside them there are families with one slice per value: `sector:…`, `kind:…`, `home:…`, `language:…`."""
+"""Named slices; beside them families with a slice per value: `sector:…`, `sector_section:…`, `kind:…`, `home:…`,
+`language:…`."""
 
 MEASURES = ("nDCG@10", "R@10", "R@50", "RR", "AP", "P@5", "Success@10")
 

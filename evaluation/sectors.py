@@ -23,6 +23,17 @@ VARIANTS = ("vi", "plain", "en", "vi_title", "plain_title", "en_title")
 """Profile text with the sector's name, in Vietnamese, without diacritics, in English; and the bare titles."""
 
 
+HEADINGS = ("text asked", "nDCG@10", "95 % interval", "ratio to Vietnamese", "overlap@10", "overlap@50")
+NAMES = {
+    "vi": "Vietnamese",
+    "plain": "Vietnamese without diacritics",
+    "en": "English",
+    "vi_title": "Vietnamese title alone",
+    "plain_title": "title without diacritics",
+    "en_title": "English title alone",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """Figures of one variant.
@@ -117,3 +128,21 @@ def measure(matchmaker: Matchmaker, *, seed: int = 0, n: int = N_PROJECTS) -> Re
         results.append(Result(variant=variant, ndcg=ndcg, ratio=ndcg[0] / means[original], overlap=overlap))
     chance = float(np.mean([len(r) for r in qrels.values()])) / catalogue.partners.frame.height
     return Report(engine=catalogue.engine, projects=projects, chance=chance, results=results)
+
+
+def table(report: Report) -> str:
+    """The report for readers: one line per variant, and what the figures mean."""
+    lines: list[tuple[str, ...]] = [HEADINGS]
+    for r in report.results:
+        mean, low, high = r.ndcg
+        overlap = [f"{r.overlap[k]:.2f}" for k in DEPTHS]
+        lines.append((NAMES[r.variant], f"{mean:.3f}", f"{low:.3f} to {high:.3f}", f"{r.ratio:.2f}", *overlap))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
+    rows = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([
+        *rows,
+        "",
+        f"{len(report.projects)} open projects dealt round the city's sectors, asked as free text; relevant: partners",
+        f"that share an ISIC division. A random list has nDCG@10 {report.chance:.3f}. Engine {report.engine}.",
+        "Titles alone show that the words matter when no sector is given.",
+    ])  # fmt: skip

@@ -76,6 +76,13 @@ class Calibrator:
             outcome=OUTCOME, horizon_days=HORIZON_DAYS,
         )  # fmt: skip
 
+    def values(self, scores: Floats) -> Floats:
+        """The chances of many scores, same shape; NaN where there is no score, everywhere when it abstains."""
+        if not self.scores.size:
+            return np.full(scores.shape, np.nan)
+        step = np.minimum(np.searchsorted(self.scores, np.nan_to_num(scores)), self.scores.size - 1)
+        return np.where(np.isnan(scores), np.nan, self.value[step])
+
     def reason(self) -> Mapping[str, str] | None:
         """Why no probability is given, in both languages; None when one is."""
         if self.scores.size:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evaluation import sectors
-from evaluation.__main__ import NAMES, table
+from evaluation.sectors import NAMES, table
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.records import Query
 
