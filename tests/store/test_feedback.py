@@ -17,7 +17,7 @@ from small_world import AS_OF, BagEncoder, facts, frame
 from matcher.errors import InputError, MatcherError, NotFoundError, SourceError
 from matcher.jobs import Site, fitting
 from matcher.jobs import matchmaker as module
-from matcher.jobs.exposure import filters_of, query_of, reproduce
+from matcher.jobs.exposure import Reproduction, filters_of, query_of, reproduce
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.records import TABLES, Facts, Filters, Match, MatchList, Probability, Query
 from matcher.store import Store, migrate
@@ -193,6 +193,12 @@ def small(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         yield opened
 
 
+def again_after_restart(small: Matchmaker, identity: int) -> Reproduction:
+    """The list made again by a process that has nothing in memory."""
+    with Matchmaker(small._site, today=lambda: AS_OF) as fresh:
+        return reproduce(identity, fresh)
+
+
 def more_facts(store: Store) -> None:
     """What changes every list: a partner of every sector, another country of a mission, a project that closed."""
     store.append(
@@ -231,10 +237,11 @@ def test_a_list_is_made_again_though_facts_and_engine_changed_since(small: Match
         "rank", "project_id", "partner_id", "score"
     ).rows()
     assert changed or kind == "text", "the facts that came in since change today's list"
-    again = reproduce(identity, small)
+    again = again_after_restart(small, identity)
     assert again.identical
     assert again.score_difference == 0.0
     assert again.probability_changed == 0
+    assert reproduce(identity, small) == again
     assert again.rows == shown.items.height > 0
     assert small.match(query, n=6, filters=filters) == now, "today's list is not touched"
 
@@ -244,11 +251,14 @@ def test_a_later_page_of_an_earlier_day_is_made_again(small: Matchmaker) -> None
     first = small.match(Query(project_id="p-port"), n=3, as_of=early)
     second = small.match(Query(project_id="p-port"), n=3, as_of=early, cursor=first.next)
     assert [m.rank for m in second.matches] == [4, 5, 6]
-    identity = small.store.log_exposure(second, TO)
+    today = small.match(Query(project_id="p-port"), n=6)
+    assert [m.score for m in today.matches] != [m.score for m in (*first.matches, *second.matches)]
+    logged = [small.store.log_exposure(page, TO) for page in (first, second)]
     more_facts(small.store)
-    again = reproduce(identity, small)
-    assert again.identical
-    assert again.as_of == early
+    for identity in logged:
+        again = again_after_restart(small, identity)
+        assert again.identical
+        assert (again.as_of, again.rows, again.score_difference) == (early, 3, 0.0)
 
 
 def test_a_list_that_comes_out_otherwise_is_reported(small: Matchmaker) -> None:
