@@ -1,5 +1,6 @@
 """One evaluation as one HTML file that loads nothing: for an analyst who did not run it, in Vietnamese and English."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
@@ -22,6 +23,9 @@ from evaluation.words import (
 )
 from matcher.records import Reference
 
+_APART = re.compile(r"(?<=\d) (?=[%×])")
+"""The space between a number and its sign, where no line may break."""
+
 
 def render(report: Report, lang: Lang | Literal["both"] = "both", *, reference: Reference | None = None) -> str:
     """The report as one HTML document; with both languages Vietnamese is shown first and a switch needs no script.
@@ -38,9 +42,10 @@ def render(report: Report, lang: Lang | Literal["both"] = "both", *, reference: 
 def _body(report: Report, words: Words) -> str:
     views = [View(dataset, words, number) for number, dataset in enumerate(report.datasets, start=1)]
     template = _environment(words.lang).get_template("report.html.j2")
-    return template.render(
+    made = template.render(
         report=report, w=words, views=views, overall=Overall(views), settings=_settings(report.configuration)
     )
+    return _APART.sub("\u00a0", made)
 
 
 @cache
@@ -57,7 +62,7 @@ def _environment(lang: Lang) -> jinja2.Environment:
     env.policies["ext.i18n.trimmed"] = True
     env.install_gettext_translations(catalogue(lang), newstyle=True)  # type: ignore[attr-defined]  # added by the extension
     env.globals |= {
-        "lang": lang, "MAIN": MAIN, "FEW": FEW, "MEASURES": MEASURES, "measure_texts": MEASURE_TEXTS,
+        "lang": lang, "MAIN": MAIN, "FEW": FEW, "WARNINGS": 6, "MEASURES": MEASURES, "measure_texts": MEASURE_TEXTS,
         "slice_texts": SLICE_TEXTS, "slice_codes": SLICES, "run_texts": RUN_TEXTS,
     }  # fmt: skip
     return env

@@ -194,6 +194,10 @@ class View:
         )  # fmt: skip
         return [(w(name), w.days(str(about[key]))) for name, key in named if about.get(key)]
 
+    def timed(self) -> bool:
+        """Some run was timed when it was made."""
+        return any(s.seconds is not None and math.isfinite(s.seconds) for s in self.dataset.runs)
+
     def quoted(self) -> list[str]:
         """Notes and caveats of the publisher, word for word."""
         return [str(t) for key in ("notes", "caveats") for t in self.dataset.about.get(key) or ()]
@@ -213,7 +217,7 @@ class View:
 
     def _shown_role(self, run: str, shown: Figure) -> Role:
         role = self.role(run)
-        return "few" if role == "other" and shown.queries < FEW else role
+        return "few" if shown.queries < FEW else role
 
     def differences(self) -> list[tuple[str, list[Comparison], Plot]]:
         """Comparisons by measure and slice, drawn, the main measure first: (heading, comparisons, plot)."""

@@ -17,6 +17,7 @@ import babel
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from evaluation import sentences
 from evaluation.results import Figure
 from matcher.matching.labels import KIND_NAMES
 from matcher.records import Reference
@@ -154,12 +155,6 @@ SIZE_NAMES = {
     "mega cap": _("vốn hóa rất lớn"),
 }
 
-SENTENCES: dict[str, str] = {
-    "The ranker gives no probabilities": "Cách xếp hạng này không nêu xác suất",
-    "Too few data: {} dated deals, {} needed": "Chưa đủ dữ liệu: {} thương vụ có ngày, cần {}",
-}
-"""Sentences that results carry in English -> the same in Vietnamese; `{}` stands for a value that stays as it is."""
-
 
 @cache
 def catalogue(lang: Lang) -> gettext.GNUTranslations:
@@ -170,14 +165,6 @@ def catalogue(lang: Lang) -> gettext.GNUTranslations:
     write_mo(compiled, found)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
-
-
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple(
-        (re.compile("(.*?)".join(map(re.escape, english.split("{}"))), re.DOTALL), told)
-        for english, told in SENTENCES.items()
-    )
 
 
 class Words:
@@ -347,13 +334,9 @@ class Words:
     # sentences
 
     def sentence(self, text: str) -> str | None:
-        """A sentence of the results in this language; None when it is known in English only."""
-        if self.lang == "en":
-            return text
-        for pattern, told in _patterns():
-            if found := pattern.fullmatch(text.rstrip(".")):
-                return told.format(*found.groups()) + ("." if text.endswith(".") else "")
-        return None
+        """A sentence of the results in this language, slices by name; None when it is known in English only."""
+        found = sentences.told(text, self.lang, SLICE_NAMES.keys(), self.slice)
+        return text if found is None and self.lang == "en" else found
 
     def kept(self, figure: Figure) -> str:
         """Over how many queries a figure is, and what was left out: '87 truy vấn; bỏ ngoài 148'."""
