@@ -279,6 +279,10 @@ def test_a_list_that_comes_out_otherwise_is_reported(small: Matchmaker) -> None:
     assert told["places"][2]["shown"] == {"project_id": "p-port", "partner_id": "gone"}
     short = reproduce(small.store.log_exposure(replace(found, matches=(a, b)), TO), small)
     assert [(p.rank, p.shown) for p in short.places] == [(3, None), (4, None)]
+    whole = small.match(Query(project_id="p-port"), n=100).matches
+    longer = (*whole, replace(whole[-1], rank=len(whole) + 1, partner_id="gone"))
+    ended = reproduce(small.store.log_exposure(replace(found, matches=longer, n=100), TO), small)
+    assert [(p.rank, p.shown, p.now) for p in ended.places] == [(len(longer), ("p-port", "gone"), None)]
 
 
 def test_what_cannot_be_made_again_says_why(small: Matchmaker) -> None:
