@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluation import benchmark, blind, datasets, judgments, qrels, report, sectors, slices, tables
 from evaluation.benchmark import Bench
 from evaluation.datasets import Dataset
-from evaluation.results import DatasetResult, Report
+from evaluation.results import Comparison, DatasetResult, Report
 from evaluation.runs import Progress, RunCache
 from evaluation.slices import Slicing
 from evaluation.vectors import FILE, cached
@@ -24,6 +23,8 @@ from matcher.errors import InputError, MatcherError
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.jobs.opening import build_encoder
 from matcher.matching.embed import CachedEncoder, SentenceEncoder
+from matcher.measures import Ranking
+from matcher.records import Reference
 
 SECONDS_BETWEEN_LINES = 5.0
 FOLDER = "evaluation"
@@ -47,10 +48,10 @@ def _parser() -> argparse.ArgumentParser:
 
     asked = commands.add_parser("blind", help="fit on a data set's training deals and rank every partner per query")
     asked.add_argument("dataset", type=Path, metavar="DATASET_DIR")
-    asked.add_argument("--out", type=Path, required=True, metavar="RUN.trec", help="ends in .gz to be compressed")
+    asked.add_argument("--out", type=_file, required=True, metavar="RUN.trec", help="ends in .gz to be compressed")
     asked.add_argument("--engine", default=blind.ENGINE, metavar="NAME", help=f"one of {', '.join(benchmark.RANKERS)}")
     asked.add_argument("--n", type=_positive, default=blind.DEPTH, help="partners written per query (1000)")
-    asked.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    asked.add_argument("--seed", type=_seed, default=0, help="of everything random (0)")
     asked.set_defaults(run=_blind)
 
     asked = commands.add_parser("score", help="measure a run, alone or against another one")
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("datasets", type=Path, nargs="+", metavar="DATASET_DIR")
     asked.add_argument("--max-queries", type=_positive, default=benchmark.MAX_QUERIES, help="of a full set (1000)")
     asked.add_argument("--no-checks", action="store_true", help="leave out the relabelled and the nameless run")
-    asked.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    asked.add_argument("--seed", type=_seed, default=0, help="of everything random (0)")
     _printing(asked)
     asked.set_defaults(run=_benchmark)
 
@@ -84,9 +85,23 @@ def _positive(text: str) -> int:
     return value
 
 
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**31:
+        raise argparse.ArgumentTypeError("expected a whole number from 0 to 2147483647")
+    return value
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; give the name of a file")
+    return path
+
+
 def _printing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report for readers, in one file")
+    parser.add_argument("--report", type=_file, metavar="OUT.html", help="write a report for readers, in one file")
 
 
 def _blind(options: argparse.Namespace) -> None:
@@ -112,45 +127,57 @@ def _score(options: argparse.Namespace) -> None:
     if not dataset.qrels:
         raise InputError(f"{dataset.name} has no answers to score against; give them with --qrels FILE.")
     reference = blind.read_reference(settings.reference_dir)
-    bench = Bench(reference=reference, encoder=_encoder(settings), cache=_cache(settings), seed=settings.seed)
-    slicing, warnings, made = Slicing.of(dataset, reference), [], []
-    for path in [options.run_file, *([options.against] if options.against else [])]:
-        run = qrels.read_run(path)
-        warnings += [f"{path.name}: {sentence}" for sentence in qrels.check_run(run, whole)]
-        name = path.name if options.against is None or options.run_file.name != options.against.name else str(path)
-        made.append(benchmark.of_run(_within(run, dataset), dataset, name))
-    found = [replace(benchmark.scored_run(dataset, m, bench, slicing), seconds=None) for m in made]
-    compared = ()
-    if options.against:
-        compared = slices.compare(
-            dataset, reference, made[0].ranking, made[1].ranking, (made[0].name, made[1].name), seed=settings.seed,
-            slicing=slicing,
-        )  # fmt: skip
+    slicing, seed = Slicing.of(dataset, reference), settings.seed
+    rankings: dict[str, Ranking] = {}
+    warnings = benchmark.warnings(dataset, reference)
+    for path in (options.run_file, *([options.against] if options.against else [])):
+        ranking, told = _read_ranking(path, whole, dataset)
+        name = f"{path} (2)" if path.name in rankings else path.name
+        rankings[name] = ranking
+        warnings += [f"{name}: {sentence}" for sentence in told]
+    found = [slices.score(dataset, reference, r, run=name, seed=seed, slicing=slicing) for name, r in rankings.items()]
+    compared: tuple[Comparison, ...] = ()
+    if len(rankings) > 1:
+        (one, first), (two, second) = rankings.items()
+        compared = slices.compare(dataset, reference, first, second, (one, two), seed=seed, slicing=slicing)
     result = DatasetResult(
         name=dataset.name, about=dataset.about, counts=benchmark.counts(dataset), runs=tuple(found),
-        comparisons=compared, warnings=(*benchmark.warnings(dataset, reference), *warnings),
+        comparisons=compared, warnings=tuple(warnings),
     )  # fmt: skip
     shown = Report(
-        title="Score", datasets=(result,), configuration={"run": options.run_file.name}, seed=settings.seed,
-        made_on=_today(),
+        title="Score", datasets=(result,), configuration={"runs": list(rankings)}, seed=seed, made_on=_today(),
     )  # fmt: skip
-    _show(shown, options)
+    _show(shown, options, reference)
 
 
-def _within(run: dict[str, dict[str, float]], dataset: Dataset) -> dict[str, dict[str, float]]:
-    """The run without queries and partners that the blind form leaves out."""
-    partners = set(dataset.partners["partner_id"])
-    return {q: {c: s for c, s in run[q].items() if c in partners} for q in dataset.queries if q in run}
+def _read_ranking(path: Path, whole: Dataset, dataset: Dataset) -> tuple[Ranking, list[str]]:
+    """A run as a ranking of the blind form, and what a reader must know of it.
+
+    A run made on the full form has queries and partners that the blind form leaves out.
+
+    Raises:
+        InputError: the run cannot be read, or names what even the full form does not have.
+    """
+    run = qrels.read_run(path)
+    qrels.check_run(run, whole)
+    partners = dataset.partners["partner_id"].to_list()
+    known, asked = set(partners), set(dataset.queries)
+    kept = {q: {c: s for c, s in scores.items() if c in known} for q, scores in run.items() if q in asked}
+    told = qrels.check_run(kept, dataset)
+    if len(kept) < len(run):
+        told.insert(0, f"{len(run) - len(kept)} projects in the run are no queries with an answer and are left out")
+    return Ranking.of_run(kept, queries=dataset.queries, candidates=partners), told
 
 
 def _benchmark(options: argparse.Namespace) -> None:
     settings = config.load()
     with _progress() as progress:
+        bench = _bench(settings, options.seed, progress)
         shown = benchmark.report(
-            options.datasets, _bench(settings, options.seed, progress), made_on=_today(),
-            max_queries=options.max_queries, with_checks=not options.no_checks,
+            options.datasets, bench, made_on=_today(), max_queries=options.max_queries,
+            with_checks=not options.no_checks,
         )  # fmt: skip
-    _show(shown, options)
+    _show(shown, options, bench.reference)
 
 
 def _sectors(options: argparse.Namespace) -> None:
@@ -160,12 +187,15 @@ def _sectors(options: argparse.Namespace) -> None:
     print(json.dumps(found.to_json(), indent=2) if options.json else sectors.table(found))
 
 
-def _show(shown: Report, options: argparse.Namespace) -> None:
+def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> None:
     """The report on the terminal and, if asked for, as a file."""
+    if options.json:
+        print(json.dumps(tables.to_json(shown), indent=1, ensure_ascii=False))
+    else:
+        print("\n\n".join([*map(tables.details, shown.datasets), tables.table(shown)]))
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text(report.render(shown), encoding="utf-8")
-    print(json.dumps(tables.to_json(shown), indent=1, ensure_ascii=False) if options.json else tables.render(shown))
+        options.report.write_text(report.render(shown, reference=reference), encoding="utf-8")
 
 
 def _bench(settings: Settings, seed: int, progress: Progress) -> Bench:

@@ -1,14 +1,13 @@
 """All rankers on many data sets: every run made once or taken from the cache, scored alike, shown in one table."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evaluation import blind, checks, datasets, slices
-from evaluation.baselines import BASELINES, World
+from evaluation.baselines import BASELINES, Baseline, World
 from evaluation.datasets import Dataset
 from evaluation.results import Check, Comparison, DatasetResult, Report, Scored
 from evaluation.runs import Made, Progress, RunCache, digest_of, key
@@ -23,8 +22,6 @@ MAX_QUERIES = 1000
 
 RANKERS = (blind.ENGINE, *(b.name for b in BASELINES))
 """Names that `--engine` takes."""
-
-NO_PROBABILITIES = "The ranker gives no probabilities."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +71,8 @@ class Bench:
 
         def ranked(number: int) -> Made:
             if not world:
-                world.append(World.of(dataset, self.reference, self.encoder, progress=self._step(dataset.name)))
-            return world[0].run(BASELINES[number], seed=self.seed, depth=blind.DEPTH)
+                world.append(_world(dataset, self))
+            return _ranked(BASELINES[number], world[0], seed=self.seed, depth=blind.DEPTH)
 
         out = []
         for number, baseline in enumerate(BASELINES):
@@ -96,17 +93,30 @@ def make(name: str, dataset: Dataset, bench: Bench, *, depth: int) -> Made:
         return blind.rank(
             dataset, bench.reference, bench.encoder, seed=bench.seed, depth=depth, progress=bench.progress
         )
-    world = World.of(dataset, bench.reference, bench.encoder, progress=bench.progress)
-    return world.run(next(b for b in BASELINES if b.name == name), seed=bench.seed, depth=depth)
+    return _ranked(next(b for b in BASELINES if b.name == name), _world(dataset, bench), seed=bench.seed, depth=depth)
 
 
-def measure(folder: Path, bench: Bench, *, max_queries: int = MAX_QUERIES, with_checks: bool = True) -> DatasetResult:
-    """Everything about all rankers on one data set; a set without partners or answers gets a result without runs.
+def _world(dataset: Dataset, bench: Bench) -> World:
+    step = bench.progress
+    told = None if step is None else lambda done, total: step(f"{dataset.name}: encode", done, total)
+    return World(dataset, blind.in_force(bench.reference, blind.day_of(dataset)), bench.encoder, progress=told)
 
-    Raises:
-        InputError: the data set does not follow the format.
-    """
-    dataset = datasets.blind(datasets.read(folder), max_queries=max_queries)
+
+def _ranked(baseline: Baseline, world: World, *, seed: int, depth: int) -> Made:
+    """A baseline's run; its seconds leave out what all baselines share."""
+    started = time.perf_counter()
+    scores = baseline.rank(world, seed=seed)
+    dataset = world.dataset
+    return Made(
+        name=baseline.name,
+        ranking=Ranking.of_scores(dataset.queries, dataset.partners["partner_id"].to_list(), scores, depth=depth),
+        probabilities=None, abstained=slices.NO_PROBABILITIES, seconds=time.perf_counter() - started,
+        note=baseline.about,
+    )  # fmt: skip
+
+
+def measure(dataset: Dataset, bench: Bench, *, with_checks: bool = True) -> DatasetResult:
+    """Everything about all rankers on a blind data set; one without partners or answers gets a result without runs."""
     told = tuple(warnings(dataset, bench.reference))
     if not dataset.qrels or dataset.partners.is_empty():
         why = "There are no answers to score against." if not dataset.qrels else "There are no partners to rank."
@@ -115,7 +125,7 @@ def measure(folder: Path, bench: Bench, *, max_queries: int = MAX_QUERIES, with_
         )
     slicing = Slicing.of(dataset, bench.reference)
     made = bench.runs(dataset)
-    scored = [scored_run(dataset, m, bench, slicing) for m in made]
+    scored = [_scored(dataset, m, bench, slicing) for m in made]
     compared = _compared(dataset, made, bench, slicing)
     done = _checks(dataset, scored[-1], bench, slicing) if with_checks else (checks.across_the_split(dataset),)
     return DatasetResult(
@@ -124,11 +134,10 @@ def measure(folder: Path, bench: Bench, *, max_queries: int = MAX_QUERIES, with_
     )  # fmt: skip
 
 
-def scored_run(dataset: Dataset, made: Made, bench: Bench, slicing: Slicing) -> Scored:
-    """The figures of a run."""
+def _scored(dataset: Dataset, made: Made, bench: Bench, slicing: Slicing) -> Scored:
     found = slices.score(
         dataset, bench.reference, made.ranking, run=made.name, seed=bench.seed, resamples=bench.resamples,
-        probabilities=made.probabilities, abstained=made.abstained or NO_PROBABILITIES, seconds=made.seconds,
+        probabilities=made.probabilities, abstained=made.abstained or slices.NO_PROBABILITIES, seconds=made.seconds,
         slicing=slicing,
     )  # fmt: skip
     return replace(found, note=made.note)
@@ -150,8 +159,8 @@ def _checks(dataset: Dataset, engine: Scored, bench: Bench, slicing: Slicing) ->
     permuted = bench.engine(checks.relabelled(dataset, seed=bench.seed), label=" relabelled")
     unnamed = bench.engine(checks.masked_names(dataset), label=" without names")
     return [
-        checks.at_chance(scored_run(dataset, permuted, bench, slicing), checks.chance(dataset, seed=bench.seed)),
-        checks.unnamed(engine, scored_run(dataset, unnamed, bench, slicing)),
+        checks.at_chance(_scored(dataset, permuted, bench, slicing), checks.chance(dataset, seed=bench.seed)),
+        checks.unnamed(engine, _scored(dataset, unnamed, bench, slicing)),
         checks.across_the_split(dataset),
     ]
 
@@ -183,11 +192,13 @@ def report(folders: Sequence[Path], bench: Bench, *, made_on: str, max_queries: 
     Raises:
         InputError: one of them does not follow the format, or two have the same name.
     """
-    found = [measure(f, bench, max_queries=max_queries, with_checks=with_checks) for f in folders]
-    names = [r.name for r in found]
+    # All are read before the first is ranked: what is refused is refused at once.
+    read = [datasets.blind(datasets.read(f), max_queries=max_queries) for f in folders]
+    names = [d.name for d in read]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InputError(f"Two data sets are called {twice[0]}; give each a name of its own in dataset.toml.")
+    found = [measure(d, bench, with_checks=with_checks) for d in read]
     return Report(
         title="Benchmark", datasets=tuple(found), configuration=configuration(bench, max_queries=max_queries),
         seed=bench.seed, resamples=bench.resamples, made_on=made_on,
@@ -197,13 +208,3 @@ def report(folders: Sequence[Path], bench: Bench, *, made_on: str, max_queries: 
 def configuration(bench: Bench, **more: Any) -> Mapping[str, Any]:
     """What reproduces a report."""
     return {"encoder": bench.encoder.id, "depth": blind.DEPTH, "seed": bench.seed, **more}
-
-
-def of_run(run: Mapping[str, Mapping[str, float]], dataset: Dataset, name: str) -> Made:
-    """A run read from a file, as one made here."""
-    ranking = Ranking.of_run(
-        run, queries=dataset.queries, candidates=tuple(dataset.partners["partner_id"].to_list()), depth=None
-    )
-    return Made(
-        name=name, ranking=ranking, probabilities=None, abstained=NO_PROBABILITIES, seconds=float(np.nan), note=""
-    )

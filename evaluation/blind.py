@@ -94,7 +94,8 @@ def rank(
     if train.projects.is_empty():  # nothing but queries: their texts are all there is to learn what a text looks like
         train = everything
     if not train.deals.is_empty():
-        # Who has no training deal is listed because of an answer; as a wrong candidate it would teach that new ones fail.
+        # Who has no training deal is listed because of an answer; as a wrong candidate he would teach that new ones
+        # fail.
         train = replace(train, partners=train.partners.join(train.deals, on="partner_id", how="semi"))
     with tempfile.TemporaryDirectory(prefix="blind-") as room:
         engine = Engine.fit(train, encoder, seed=seed, out=Path(room) / "engine", progress=progress)

@@ -1,8 +1,8 @@
 """Tests of honesty on a data set: what must come out when there is nothing to be known, and what must not matter.
 
-`relabelled` permutes the partners of the training deals among themselves: every count stays what it was and belongs
-to somebody else, so that no ranker may do better than chance. `masked_names` takes away all names of partners: who
-fits must not depend on what somebody is called.
+`relabelled` permutes the partners of the training deals among themselves: everything known of a partner stays what it
+was and belongs to somebody else, so that no ranker may do better than chance unless it has seen the answers.
+`masked_names` takes away all names of partners: who fits must not depend on what somebody is called.
 """
 
 import hashlib
@@ -24,19 +24,19 @@ SLICE, MEASURE = "warm", "nDCG@10"
 
 
 def relabelled(dataset: Dataset, *, seed: int) -> Dataset:
-    """The data set with the partners of its training deals permuted among themselves, deals and records apart."""
+    """The data set with the identifiers of its training partners permuted in deals and records, not in the answers.
+
+    Records go with the deals: what is told of a partner may rightly show that he fits, whatever his deals say.
+    """
+    warm = dataset.train["partner_id"].unique().sort()
+    others = pl.Series(warm.to_numpy()[np.random.default_rng([seed, 1]).permutation(warm.len())], dtype=pl.String)
+    other = pl.col("partner_id").replace(warm, others)
     return replace(
         dataset,
-        deals=_permuted(dataset, np.random.default_rng([seed, 1])),
+        deals=dataset.train.with_columns(other).sort("project_id", "partner_id", "role", "closed_on"),
+        partners=dataset.partners.with_columns(other).sort("partner_id"),
         digest=_digest(dataset, f"relabelled {seed}"),
     )
-
-
-def _permuted(dataset: Dataset, rng: np.random.Generator) -> pl.DataFrame:
-    train = dataset.train
-    warm = train["partner_id"].unique().sort()
-    others = pl.Series(warm.to_numpy()[rng.permutation(warm.len())])
-    return train.with_columns(pl.col("partner_id").replace_strict(warm, others, return_dtype=pl.String))
 
 
 def masked_names(dataset: Dataset) -> Dataset:
@@ -51,7 +51,7 @@ def masked_names(dataset: Dataset) -> Dataset:
 def _without(text: str | None, name: str, identifier: str) -> str | None:
     if not text:
         return text
-    words = {fold(w) for w in re.findall(r"\w{4,}", name)}
+    words = {fold(w) for w in re.findall(r"\w{4,}", name) or re.findall(r"\w+", name)}
     return re.sub(r"\w+", lambda m: identifier if fold(m.group()) in words else m.group(), text)
 
 
@@ -91,7 +91,7 @@ def at_chance(scored: Scored, bounds: tuple[float, float]) -> Check:
     return Check(
         name="relabelled", value=value, low=bounds[0], high=bounds[1],
         passed=bool(np.isnan(value)) or value <= bounds[1],
-        note=f"{MEASURE} on {SLICE}; the engine fitted on deals whose partners were permuted, against {RELABELLINGS} "
+        note=f"{MEASURE} on {SLICE}; the engine fitted with the partners of all deals permuted, against {RELABELLINGS} "
         "permutations of popularity",
     )  # fmt: skip
 
@@ -102,15 +102,15 @@ def unnamed(scored: Scored, without: Scored) -> Check:
     return Check(
         name="masked_names", value=value, low=-NAMES_MATTER, high=NAMES_MATTER,
         passed=bool(np.isnan(value)) or abs(value) <= NAMES_MATTER,
-        note=f"change of {MEASURE} on {SLICE} when the names of partners are masked in all texts",
+        note=f"change of {MEASURE} on {SLICE} when the names of partners are masked, in their descriptions too",
     )  # fmt: skip
 
 
 def across_the_split(dataset: Dataset) -> Check:
-    """No query is a training project told again: same name, host, announcement and value."""
+    """Hardly a query is a training project told again: same name, host, description and value."""
     told = [fold(n) for n in dataset.projects["name"].to_list()]
     frame = dataset.projects.select("project_id", "country", "value_usd", "description").with_columns(
-        told=pl.Series(told)
+        told=pl.Series(told, dtype=pl.String)
     )
     is_query = pl.col("project_id").is_in(list(dataset.queries))
     dealt = dataset.train["project_id"].unique().to_list()

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -28,7 +29,10 @@ Progress = Callable[[str, int, int], None]
 """Called with (step, done, in all)."""
 
 _SOURCES = Path(__file__).resolve().parents[1]
-_CODE = ("matcher/matching/*.py", "matcher/ingest/neutral.py", "matcher/*.py", "evaluation/*.py")
+_CODE = (
+    "matcher/matching/*.py", "matcher/ingest/csvfile.py", "matcher/ingest/neutral.py", "matcher/ingest/tables.py",
+    "matcher/*.py", "evaluation/*.py",
+)  # fmt: skip
 _REPORTING = frozenset(
     f"evaluation/{n}.py" for n in ("__main__", "report", "plots", "tables", "views", "words", "judgments", "sectors",
     "results", "slices", "audit", "calibration", "benchmark", "product", "vectors", "qrels", "runs")
@@ -72,12 +76,12 @@ class RunCache:
                     queries=tuple(told["queries"]), candidates=tuple(told["candidates"]),
                     places=stored["places"], scores=stored["scores"],
                 )  # fmt: skip
-        except (OSError, ValueError, KeyError):
+            return Made(
+                name=told["name"], ranking=ranking, probabilities=found, abstained=told["abstained"],
+                seconds=told["seconds"], note=told["note"],
+            )  # fmt: skip
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None
-        return Made(
-            name=told["name"], ranking=ranking, probabilities=found, abstained=told["abstained"],
-            seconds=told["seconds"], note=told["note"],
-        )  # fmt: skip
 
     def put(self, key: str, made: Made) -> None:
         """Keeps a run."""
@@ -92,9 +96,13 @@ class RunCache:
         np.savez(buffer, told=np.array(json.dumps(told)), **arrays)
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(prefix=".partial-", dir=self.folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getvalue())
-        Path(partial).replace(self.folder / f"{key}.npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getvalue())
+            Path(partial).replace(self.folder / f"{key}.npz")
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
 
 
 def key(**parts: Any) -> str:
