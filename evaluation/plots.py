@@ -219,7 +219,9 @@ def _names(points: Sequence[Point]) -> alt.Axis:
     """Names of lines, those of the two runs compared in bold."""
     bold = f"indexof({_expression([p.label for p in points if p.role in ('focus', 'rival')])}, datum.value) >= 0"
     weight: Any = {"condition": {"test": bold, "value": "bold"}, "value": "normal"}
-    return alt.Axis(title=None, ticks=False, domain=False, labelLimit=LABELS, labelFontWeight=weight, grid=False)
+    return alt.Axis(
+        title=None, ticks=False, domain=False, labelLimit=LABELS, labelPadding=9, labelFontWeight=weight, grid=False
+    )
 
 
 def _expression(texts: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import jinja2
 from markupsafe import Markup
 
+from evaluation.leading import MAIN
 from evaluation.results import MEASURES, SLICES, Report
-from evaluation.views import MAIN, Overall, View
+from evaluation.views import Overall, View
 from evaluation.words import (
     FEW,
     HERE,
@@ -36,7 +37,8 @@ def render(report: Report, lang: Lang | Literal["both"] = "both", *, reference: 
     languages = LANGUAGES if lang == "both" else (lang,)
     bodies = [(one, Markup(_body(report, Words(one, reference)))) for one in languages]  # noqa: S704 - escaped by then
     frame = _environment("vi").get_template("frame.html.j2")
-    return frame.render(report=report, languages=languages, bodies=bodies)
+    title = Words(languages[0]).sentence(report.title) or report.title
+    return frame.render(title=title, languages=languages, bodies=bodies)
 
 
 def _body(report: Report, words: Words) -> str:

@@ -57,6 +57,91 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "Too few data: {} dated deals, {} needed",
         "Chưa đủ dữ liệu: {} thương vụ có ngày, cần {}",
     ),
+    (
+        "linear model alone: {} labelled queries, {} needed for a tree",
+        "chỉ dùng mô hình tuyến tính: có {} truy vấn có nhãn, cần {} để học cây quyết định",
+    ),
+    (
+        "linear model alone: {} labelled queries, all of one year, so that no earlier ones are left to fit a tree on",
+        "chỉ dùng mô hình tuyến tính: {} truy vấn có nhãn đều thuộc một năm, không còn năm trước để học cây quyết định",
+    ),
+    (
+        "linear model plus {} of LambdaMART, chosen on the {} latest of {} queries",
+        "mô hình tuyến tính cộng {} LambdaMART, chọn trên {} truy vấn mới nhất trong {}",
+    ),
+    (
+        "{}: {} projects in the run are no queries with an answer and are left out",
+        "{}: {} dự án trong tệp kết quả không phải truy vấn có đáp án, bị bỏ qua",
+    ),
+    (
+        "{}: {} projects in the run are no queries of {} and are left out",
+        "{}: {} dự án trong tệp kết quả không phải truy vấn của {}, bị bỏ qua",
+    ),
+    (
+        "{}: {} of {} queries are not in the run and count as without a hit",
+        "{}: {} trong {} truy vấn không có trong tệp kết quả, bị tính là không tìm thấy ai",
+    ),
+    (
+        "Benchmark",
+        "Đánh giá so sánh",
+    ),
+    (
+        "Score",
+        "Chấm điểm",
+    ),
+    (
+        "Our own data",
+        "Dữ liệu của chính chúng tôi",
+    ),
+    (
+        "Split: at 31 December of the year before, the engine is fitted on what was public by then and ranks every "
+        "partner that could have been listed, for every project in Viet Nam on which a partner's first dated deal "
+        "closed in the year. Partners known to be in a project already are neither right nor wrong answers",
+        "Cách chia: mô hình học từ những gì đã công khai đến 31/12 năm trước, rồi xếp hạng mọi đối tác khi đó có thể "
+        "được liệt kê, cho mỗi dự án tại Việt Nam mà thương vụ có ngày đầu tiên của một đối tác diễn ra trong năm. "
+        "Đối tác đã biết là có mặt trong dự án không bị tính là đúng hay sai",
+    ),
+    (
+        "A project is asked as its record reads today where it was not public yet; names of those who took part by "
+        "the end of the year are masked. Partners' own facts (sector, activities, size) are of today in every year",
+        "Dự án khi đó chưa công khai được hỏi theo hồ sơ hiện nay; tên những bên tham gia đến cuối năm được che. Thông "
+        "tin của chính đối tác (ngành, hoạt động, quy mô) luôn là của hiện nay",
+    ),
+    (
+        "Slices other than warm and cold_pool have every partner that could have been listed as candidates; those by "
+        "kind and home are about the right partners. A value has a slice of its own from {} queries on",
+        "Trừ hai lát cắt “Đối tác từng có thương vụ” và “Đối tác chưa có thương vụ, chỉ so với nhau”, mọi lát cắt xếp "
+        "hạng tất cả đối tác có thể được liệt kê; lát cắt theo loại hình và theo nước xét các đối tác đúng. Một giá "
+        "trị có lát cắt riêng khi có từ {} truy vấn",
+    ),
+    (
+        "profile_dense, profile_bm25 and profile_rrf compare the project's text with what the partner says of itself; "
+        "dense_profile and bm25_profile with the texts of its past projects",
+        "Ba cách “Hồ sơ” (theo nghĩa, theo từ ngữ, gộp) so văn bản dự án với hồ sơ đối tác tự mô tả; “Lịch sử gần "
+        "nghĩa” và “BM25 trên lịch sử” so với văn bản các dự án cũ của đối tác",
+    ),
+    (
+        "Median rank of a right partner: {}",
+        "Thứ hạng trung vị của đối tác đúng: {}",
+    ),
+    (
+        "{} labels in {} queries: all of them deals in Viet Nam that reached the press",
+        "{} nhãn trong {} truy vấn: đều là thương vụ tại Việt Nam được báo chí đưa tin",
+    ),
+    (
+        "Pairs with a deal that are no labels: {}",
+        "Cặp có thương vụ nhưng không thành nhãn: {}",
+    ),
+    (
+        "{} labels are left out because nobody would have listed the partner: its record was read from that deal or a "
+        "later one ({})",
+        "{} nhãn bị bỏ vì khi đó không ai liệt kê được đối tác: hồ sơ của họ lấy từ chính thương vụ đó hoặc về sau "
+        "({})",
+    ),
+    (
+        "Years without a label: {}",
+        "Năm không có nhãn: {}",
+    ),
 )
 """English, Vietnamese; `{}` stands for a value that stays as it is. A full stop at the end may be there or not."""
 
@@ -68,6 +153,11 @@ def told(text: str, lang: str, slices: Container[str], named: Callable[[str], st
             values = (f"“{named(v)}”" if v in slices else v for v in found.groups())
             return both[lang].format(*values) + ("." if text.endswith(".") else "")
     return None
+
+
+def known(text: str) -> bool:
+    """The sentence is one of `SENTENCES`."""
+    return any(pattern.fullmatch(text.removesuffix(".")) for pattern, _both in _patterns())
 
 
 @cache

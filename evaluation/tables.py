@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.leading import MAIN, SIGNIFICANT, best, figure, main_slice
 from evaluation.results import MEASURES, SLICES, Comparison, DatasetResult, Figure, Report
-from evaluation.views import MAIN, SIGNIFICANT, best, figure, main_slice
 from evaluation.words import FEW
 
 NONE = "-"

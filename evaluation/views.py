@@ -1,70 +1,19 @@
 """What a report shows of each dataset, in one language: findings in words, drawings, rows of tables."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from evaluation import plots
+from evaluation import plots, sentences
+from evaluation.leading import MAIN, NOTHING, SIGNIFICANT, best, compared, comparison, figure, main_slice
 from evaluation.plots import Role
 from evaluation.results import Audit, Check, Comparison, DatasetResult, Figure, Reliability, Scored
-from evaluation.words import FAMILY_NAMES, FEW, Words, _
+from evaluation.words import FAMILY_NAMES, FEW, RUN_TEXTS, Words, _
 
-MAIN = "nDCG@10"
-SIGNIFICANT = 0.05
-"""A difference with a smaller corrected p-value is called beyond chance. Source: convention."""
 SHOWN = 12
 """Values of a family of slices, countries or classes that are shown; the rest is counted."""
-NOTHING = Figure(mean=math.nan, low=math.nan, high=math.nan, queries=0, left_out=0, with_all=math.nan)
-
-
-def compared(dataset: DatasetResult) -> tuple[Scored | None, Scored | None]:
-    """The run a dataset is read for, and the best of the others.
-
-    The first is the engine; without one, the first of the comparisons; without any, the best run.
-    """
-    runs = {s.run: s for s in dataset.runs}
-    names = [n for n in runs if n == "engine"] or [n for n in runs if n.startswith("engine")]
-    names = names or [c.first for c in dataset.comparisons if c.first in runs]
-    ranked = sorted(dataset.runs, key=lambda s: _high(figure(s, main_slice(dataset)).mean), reverse=True)
-    first = runs[names[0]] if names else next(iter(ranked), None)
-    second = next((s for s in ranked if s is not first and not s.run.startswith("engine")), None)
-    return first, second
-
-
-def main_slice(dataset: DatasetResult) -> str:
-    """The slice that leads: partners with a deal before the split, unless no run was scored on it."""
-    return "warm" if any("warm" in s.figures for s in dataset.runs) or not dataset.runs else "full"
-
-
-def figure(scored: Scored | None, slice_name: str, measure: str = MAIN) -> Figure:
-    """A figure of a run; one without queries where it was not computed."""
-    return NOTHING if scored is None else scored.figures.get(slice_name, {}).get(measure, NOTHING)
-
-
-def best(runs: Iterable[Scored], slice_name: str) -> Scored | None:
-    """The run with the largest nDCG@10 on a slice; None when none has a value."""
-    known = [s for s in runs if math.isfinite(figure(s, slice_name).mean)]
-    return max(known, key=lambda s: figure(s, slice_name).mean, default=None)
-
-
-def comparison(dataset: DatasetResult, first: str, second: str, slice_name: str) -> Comparison | None:
-    """The comparison of two runs on nDCG@10, turned so that `first` comes first; None when there is none."""
-    for c in dataset.comparisons:
-        if c.slice == slice_name and c.measure == MAIN:
-            if (c.first, c.second) == (first, second):
-                return c
-            if (c.first, c.second) == (second, first):
-                return Comparison(
-                    first=first, second=second, slice=c.slice, measure=c.measure, difference=-c.difference,
-                    low=-c.high, high=-c.low, p=c.p, p_corrected=c.p_corrected, queries=c.queries,
-                )  # fmt: skip
-    return None
-
-
-def _high(value: float) -> float:
-    return value if math.isfinite(value) else -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +104,16 @@ class View:
                 _("%(run)s đạt %(mean)s (%(interval)s)."),
                 run=w.run(self.focus.run), mean=w.figure(mine.mean), interval=w.interval(mine.low, mine.high),
             )  # fmt: skip
-        if self.rival is None:
+        rival = compared(self.dataset, slice_name)[1]
+        if rival is None:
             return Finding("untested", w(_("Chỉ một cách")), text)
-        return self._judged(slice_name, text, self.focus.run, self.rival.run)
+        return self._judged(slice_name, text, self.focus, rival)
 
-    def _judged(self, slice_name: str, text: str, first: str, second: str) -> Finding:
-        w, found = self.w, comparison(self.dataset, first, second, slice_name)
-        names = {"first": w.run(first), "second": w.run(second)}
+    def _judged(self, slice_name: str, text: str, first: Scored, second: Scored) -> Finding:
+        w, found = self.w, comparison(self.dataset, first.run, second.run, slice_name)
+        names = {"first": w.run(first.run), "second": w.run(second.run)}
         if found is None:
-            difference = figure(self.focus, slice_name).mean - figure(self.rival, slice_name).mean
+            difference = figure(first, slice_name).mean - figure(second, slice_name).mean
             told = w(
                 _("%(first)s so với %(second)s: chênh %(difference)s, chưa được kiểm định."),
                 **names, difference=w.difference(difference),
@@ -193,6 +143,12 @@ class View:
             (_("Nguồn"), "source_repository"), (_("Dấu vân tay nội dung"), "digest"),
         )  # fmt: skip
         return [(w(name), w.days(str(about[key]))) for name, key in named if about.get(key)]
+
+    def note(self, scored: Scored) -> str:
+        """What a run says of itself, where that is more than the report tells of every such run."""
+        told = self.w.sentence(scored.note)
+        known = scored.run in RUN_TEXTS and not sentences.known(scored.note)
+        return "" if known or not scored.note else told or scored.note
 
     def timed(self) -> bool:
         """Some run was timed when it was made."""
@@ -333,10 +289,14 @@ class View:
     def abstained(self) -> list[tuple[str, str]]:
         """Why other runs give none: (names of the runs, reason)."""
         reasons: dict[str, list[str]] = {}
-        for s in self.dataset.runs:
+        for s in sorted(self.dataset.runs, key=lambda s: s is not self.focus):
             if s.calibration is not None and s.calibration.abstained is not None:
                 reasons.setdefault(s.calibration.abstained, []).append(self.w.run(s.run))
-        return [(", ".join(names), reason) for reason, names in reasons.items()]
+        several = self.w(_("%(n)s cách xếp hạng khác"))
+        return [
+            (", ".join(names) if len(names) <= 3 else several % {"n": self.w.whole(len(names))}, reason)
+            for reason, names in reasons.items()
+        ]
 
     def reliability(self, found: Reliability) -> Plot | None:
         """The reliability diagram of a slice; None without bins."""

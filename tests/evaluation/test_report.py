@@ -17,10 +17,11 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
 from evaluation import tables
+from evaluation.leading import compared, main_slice
 from evaluation.report import render
 from evaluation.results import Audit, Calibration, Check, DatasetResult, Report, Scored
 from evaluation.sentences import SENTENCES
-from evaluation.views import View, compared
+from evaluation.views import View
 from evaluation.words import HERE, Words
 from matcher.records import Reference, empty
 
@@ -203,8 +204,18 @@ def test_the_run_a_report_is_about() -> None:
     others = replace(whole, runs=whole.runs[:-1])
     assert [s.run for s in compared(replace(others, comparisons=())) if s] == ["logistic", "rrf"]
     turned = replace(whole.comparisons[0], first="pop", second="rrf")
-    assert [s.run for s in compared(replace(others, comparisons=(turned,))) if s] == ["pop", "logistic"]
+    assert [s.run for s in compared(replace(others, comparisons=(turned,))) if s] == ["pop", "rrf"]
     assert compared(replace(whole, runs=())) == (None, None)
+
+
+def test_the_rival_is_one_that_was_tested_and_the_slice_is_the_data_sets_own() -> None:
+    whole = invented.result("cgit", 0)
+    assert compared(whole, "new_pairs")[1].run == "boosting"
+    one = replace(whole, comparisons=tuple(c for c in whole.comparisons if c.second == "pop"))
+    assert compared(one)[1].run == "pop"
+    assert main_slice(whole) == "warm"
+    assert main_slice(replace(whole, about={"main_slice": "full"})) == "full"
+    assert main_slice(replace(whole, about={"main_slice": "unheard of"})) == "warm"
 
 
 def test_few_queries_are_grey_and_say_so() -> None:
@@ -279,7 +290,7 @@ def test_zero_queries_and_nothing_but_nan(made: Report) -> None:
 def test_one_run_alone() -> None:
     text = shown(replace(small(), runs=invented.result("cgit", 0).runs[-1:]))
     assert "One run only" in text
-    assert "best of the others" not in text
+    assert "best of those it is compared with" not in text
 
 
 def test_hostile_names_stay_text() -> None:
