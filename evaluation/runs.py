@@ -69,7 +69,8 @@ class RunCache:
         """The run of a key; None when there is none, or what is there cannot be read."""
         path = self.folder / f"{key}.npz"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # Opened here, for NumPy forgets to close a file that is no archive.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 told = json.loads(str(stored["told"]))
                 found = stored.get("probabilities")
                 ranking = Ranking(
