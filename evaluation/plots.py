@@ -19,7 +19,7 @@ from evaluation.words import Words
 
 INK, QUIET, LINE, FAINT = "#1d2529", "#586268", "#e3e8ea", "#b9c2c6"
 FOCUS, RIVAL, OTHER = "#0b5563", "#d4791c", "#7b878d"
-WIDTH, LABELS = 300, 172
+WIDTH, LABELS = 300, 200
 FONT = 12
 Role = Literal["focus", "rival", "other", "few"]
 COLOURS: dict[Role, str] = {"focus": FOCUS, "rival": RIVAL, "other": OTHER, "few": FAINT}

@@ -72,7 +72,7 @@ def details(dataset: DatasetResult) -> str:
         rows = [["first - second", "slice", "measure", "difference", "p", "corrected", ""]]
         rows += [
             [f"{c.first} - {c.second}", c.slice, c.measure,
-             _difference(c), _number(c.p), _number(c.p_corrected),
+             _difference(c), _p(c.p), _p(c.p_corrected),
              "beyond chance" if c.p_corrected < SIGNIFICANT else ""]
             for c in dataset.comparisons
         ]  # fmt: skip
@@ -147,6 +147,10 @@ def _difference(c: Comparison) -> str:
     if not math.isfinite(c.difference):
         return NONE
     return f"{c.difference:+.3f} ({c.low:+.3f} to {c.high:+.3f})"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else _number(value)
 
 
 def _number(value: float | None, digits: int = 3) -> str:

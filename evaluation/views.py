@@ -10,7 +10,7 @@ from evaluation import plots, sentences
 from evaluation.leading import MAIN, NOTHING, SIGNIFICANT, best, compared, comparison, figure, main_slice
 from evaluation.plots import Role
 from evaluation.results import Audit, Check, Comparison, DatasetResult, Figure, Reliability, Scored
-from evaluation.words import FAMILY_NAMES, FEW, RUN_TEXTS, Words, _
+from evaluation.words import FAMILY_NAMES, FEW, REST, RUN_TEXTS, Words, _
 
 SHOWN = 12
 """Values of a family of slices, countries or classes that are shown; the rest is counted."""
@@ -209,8 +209,9 @@ class View:
         groups = [("", [s for s in present if ":" not in s])]
         for family in dict.fromkeys(s.partition(":")[0] for s in present if ":" in s):
             members = [s for s in present if s.startswith(f"{family}:")]
-            members.sort(key=lambda s: (-figure(self.focus, s).queries, s))
-            groups.append((self.w(FAMILY_NAMES.get(family, family)), members))
+            members.sort(key=lambda s: (s.partition(":")[2] in REST, -figure(self.focus, s).queries, s))
+            if members[0].partition(":")[2] not in REST:
+                groups.append((self.w(FAMILY_NAMES.get(family, family)), members))
         top = max(
             (v for _n, codes in groups for s in codes[:SHOWN] for r in (self.focus, self.rival)
              for v in (figure(r, s).high, figure(r, s).mean) if math.isfinite(v)),

@@ -29,6 +29,8 @@ LANGUAGES: tuple[Lang, ...] = ("vi", "en")
 FEW = 10
 """Slices with fewer queries are shown in grey: an interval over so few says little. Source: our choice."""
 NONE = "–"
+REST = ("other", "unknown")
+"""Values of a family that stand for no value of their own."""
 
 
 def _(text: str) -> str:
@@ -300,8 +302,9 @@ class Words:
         family, colon, value = code.partition(":")
         if not colon:
             return self._named(code, SLICE_NAMES)
-        if value in ("", "unknown", "other"):
-            return self(_("các nhóm khác")) if value == "other" else self(_("chưa rõ"))
+        if value in REST:
+            others = _("ngôn ngữ khác") if family == "language" else _("các nhóm khác")
+            return self(others) if value == "other" else self(_("chưa rõ"))
         named: dict[str, Callable[[str], str]] = {
             "kind": self.kind, "home": self.country, "language": self.language, "sector_section": self.section,
         }  # fmt: skip

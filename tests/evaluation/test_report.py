@@ -338,6 +338,15 @@ def test_sentences_of_results_are_known_in_vietnamese() -> None:
     assert all(en.count("{}") == vi.count("{}") and vi for en, vi in SENTENCES)
 
 
+def test_slices_by_value_end_with_the_rest_and_tell_something() -> None:
+    view = View(invented.result("cgit", 0), Words("en"), 1)
+    groups = {heading: [r.name for r in rows] for heading, rows, _more in view.rows()}
+    assert groups["By sector of the project (label of the source)"][-2:] == ["all others", "unknown"]
+    assert groups["By language of the project"] == ["Vietnamese", "Chinese", "other languages"]
+    bare = View(invented.result("gas", 0), Words("en"), 1)
+    assert "By home country of the partner" not in [heading for heading, _rows, _more in bare.rows()]
+
+
 def test_figures_in_words() -> None:
     vi, en = Words("vi"), Words("en")
     assert (vi.figure(0.4163), en.figure(0.4163), vi.figure(NAN), vi.figure(None)) == ("0,416", "0.416", "–", "–")
