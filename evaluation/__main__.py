@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evaluation import benchmark, blind, datasets, judgments, qrels, report, sectors, slices, tables
+from evaluation import benchmark, blind, datasets, judgments, product, qrels, report, sectors, slices, tables
 from evaluation.benchmark import Bench
 from evaluation.datasets import Dataset
 from evaluation.results import Comparison, DatasetResult, Report
@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--seed", type=_seed, default=0, help="of everything random (0)")
     _printing(asked)
     asked.set_defaults(run=_benchmark)
+
+    asked = commands.add_parser("product", help="our own data: every year ranked with what was public before it")
+    _printing(asked)
+    asked.set_defaults(run=_product)
 
     asked = commands.add_parser("sectors", help="sector-level quality by language of the text, on the data served")
     asked.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -180,6 +184,14 @@ def _benchmark(options: argparse.Namespace) -> None:
     _show(shown, options, bench.reference)
 
 
+def _product(options: argparse.Namespace) -> None:
+    settings = config.load()
+    today = datetime.now(UTC).date()  # noqa: TID251 - entry point
+    with _progress() as progress:
+        shown = product.report(settings, until=today, cache=_cache(settings), progress=progress)
+    _show(shown, options, blind.read_reference(settings.reference_dir))
+
+
 def _sectors(options: argparse.Namespace) -> None:
     settings = config.load()
     with Matchmaker(settings.site(), today=lambda: datetime.now(UTC).date()) as matchmaker:  # noqa: TID251 - entry point
@@ -192,7 +204,7 @@ def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> N
     if options.json:
         print(json.dumps(tables.to_json(shown), indent=1, ensure_ascii=False))
     else:
-        print("\n\n".join([*map(tables.details, shown.datasets), tables.table(shown)]))
+        print("\n\n".join([*map(tables.details, shown.datasets), tables.table(shown), *shown.notes]))
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(report.render(shown, reference=reference), encoding="utf-8")

@@ -1,4 +1,11 @@
-"""The time split that fit and evaluation share: statistics up to a day, labels after it."""
+"""The time split that fit and evaluation share: statistics up to a day, labels after it.
+
+The rule. An origin is 31 December. A (project, partner) pair is a label of the year after it when its first dated
+positive deal closed in that year, and no deal of the pair was known at the origin. What may be known at an origin is
+what was public on that day: deals and footprints by `counts_from`, projects by their announcement or source, partners
+always, for a directory says when it was compiled and not since when a firm exists. A partner whose own record was read
+from one of its deals is the exception: it is neither known nor a candidate before that deal (`listed_from`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,3 +55,22 @@ def rolling_origins(deals: pl.DataFrame, *, until: date) -> list[Origin]:
         Origin(as_of=date(year - 1, 12, 31), labels={p: frozenset(q) for p, q in sorted(labels.items())})
         for year, labels in sorted(by_year.items())
     ]
+
+
+def listed_from(partners: pl.DataFrame, deals: pl.DataFrame) -> dict[str, date]:
+    """Partners whose own record was read from one of their deals -> the first day on which such a deal counts.
+
+    Before that day nobody could have listed them, and what their record says would betray the deal. A partner with
+    another source is not in the result. A cell may name several sources, joined by " ; ".
+
+    Args:
+        partners: columns `partner_id` and `source` of `TABLES["partners"]`.
+        deals: all deals, positive or not; columns of `TABLES["deals"]` plus `counts_from`.
+    """
+    told = partners.select("partner_id", pl.col("source").str.split(" ; ").alias("told"))
+    pages = deals.select("partner_id", "counts_from", pl.concat_list("source", "source_2").alias("pages"))
+    both = told.join(pages, on="partner_id").filter(
+        pl.col("told").list.set_intersection("pages").list.drop_nulls().list.len() > 0
+    )
+    first = both.drop_nulls("counts_from").group_by("partner_id").agg(pl.col("counts_from").min())
+    return dict(first.sort("partner_id").iter_rows())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_world import deal, frame
 
-from matcher.split import Origin, rolling_origins
+from matcher.split import Origin, listed_from, rolling_origins
 
 UNTIL = date(2026, 11, 22)
 
@@ -72,3 +72,20 @@ def test_every_label_is_dated_within_the_year_after_its_origin(rows: Sequence[An
     seen = [(p, q) for o in made for p, partners in o.labels.items() for q in partners]
     assert len(seen) == len(set(seen))
     assert all((p, q, o.as_of.year + 1) in dated for o in made for p, partners in o.labels.items() for q in partners)
+
+
+def test_who_is_known_from_its_own_deal_is_listed_from_the_first_such_deal() -> None:
+    page, other = "https://example.org/deal", "https://example.org/list"
+    partners = frame("partners", [
+        {"partner_id": "own", "source": f"{other} ; {page}"}, {"partner_id": "second", "source": page},
+        {"partner_id": "elsewhere", "source": other}, {"partner_id": "undated", "source": page},
+        {"partner_id": "others", "source": page},
+    ])  # fmt: skip
+    deals = frame("deals", [
+        deal(1, "p", "own", date(2019, 1, 1), source=other + "/more"),
+        deal(2, "p", "own", date(2021, 1, 1), source=page), deal(3, "o", "own", date(2020, 6, 1), source=page),
+        deal(4, "p", "second", date(2022, 1, 1), source="x", source_2=page, status="mou"),
+        deal(5, "p", "elsewhere", date(2018, 1, 1), source=page), deal(6, "p", "undated", None, source=page),
+    ])  # fmt: skip
+    assert listed_from(partners, deals) == {"own": date(2020, 6, 1), "second": date(2022, 1, 1)}
+    assert listed_from(partners, deals.clear()) == {}
