@@ -77,8 +77,8 @@ WEIGHTS: Mapping[str, float] = {
 SHARPNESS = 0.2
 """Nearness behind that of the nearest project at which a vote has fallen to 1/e."""
 
-NEIGHBOURS = 50
-"""Number of projects with similar texts whose partners vote."""
+NEIGHBOURS, NEIGHBOUR_SHARE = 50, 0.05
+"""Number of projects with similar texts whose partners vote: this share of those with a deal, at least so many."""
 
 
 def attribute_nearness(snapshot: Snapshot, project: int) -> Floats:
@@ -119,14 +119,15 @@ def attr_knn_recent(snapshot: Snapshot, project: int) -> Floats:
     return _attribute_votes(snapshot, project, HALF_LIFE_YEARS)
 
 
-def nearest(snapshot: Snapshot, project: int, nearness: Floats, k: int = NEIGHBOURS) -> Floats:
-    """Weights of the k nearest projects with a known deal: squared nearness above 0; shape (n_projects,).
+def nearest(snapshot: Snapshot, project: int, nearness: Floats) -> Floats:
+    """Weights of the nearest projects with a known deal: squared nearness above 0; shape (n_projects,).
 
     Among equally near projects the one with the latest deal comes first, then the smaller row.
     """
     rows = np.flatnonzero(snapshot.dealt)
     rows = rows[rows != project]
     age = np.nan_to_num(snapshot.age[rows], nan=np.inf)
+    k = max(NEIGHBOURS, int(NEIGHBOUR_SHARE * rows.size))
     chosen = rows[np.lexsort((rows, age, -nearness[rows]))[:k]]
     out = np.zeros(snapshot.n_projects)
     out[chosen] = np.maximum(nearness[chosen], 0.0) ** 2
@@ -134,7 +135,7 @@ def nearest(snapshot: Snapshot, project: int, nearness: Floats, k: int = NEIGHBO
 
 
 def tfidf_knn(snapshot: Snapshot, project: int) -> Floats:
-    """Votes of the 50 projects whose words are most alike (TF-IDF cosine)."""
+    """Votes of the projects whose words are most alike (TF-IDF cosine), at least 50."""
     weights = nearest(snapshot, project, snapshot.text_nearness(project))
     return _backed(snapshot.votes(weights, project=project), snapshot, project)
 
@@ -145,14 +146,19 @@ def bm25_profile(snapshot: Snapshot, project: int) -> Floats:
 
 
 def dense_knn(snapshot: Snapshot, project: int) -> Floats:
-    """Votes of the 50 projects whose texts mean the most alike (cosine of the text vectors)."""
+    """Votes of the projects whose texts mean the most alike (cosine of their vectors), at least 50."""
     weights = nearest(snapshot, project, snapshot.dense_nearness(project))
     return _backed(snapshot.votes(weights, project=project), snapshot, project)
 
 
 def dense_profile(snapshot: Snapshot, project: int) -> Floats:
-    """The project's text near the mean of the partner's projects (cosine, from 0 for opposite to 1 for equal)."""
-    return np.nan_to_num((1.0 + snapshot.dense_profiles(project)) / 2.0)
+    """The project's text near the mean of the partner's projects (cosine), nearer the more projects there are.
+
+    The cosine counts n / (n + 1) with n projects, as if one more had nothing to do with this one: a single project
+    says little. From 0 for opposite over 1/2 for unrelated to 1.
+    """
+    n = pop(snapshot, project)
+    return np.nan_to_num((1.0 + snapshot.dense_profiles(project) * n / (n + 1.0)) / 2.0)
 
 
 SIMPLE: Mapping[str, Simple] = {

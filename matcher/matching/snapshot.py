@@ -309,7 +309,7 @@ class Snapshot:
 
     def dense_nearness(self, project: int) -> Floats:
         """Cosine of the text vectors with that of this project, in [-1, 1], shape (n_projects,)."""
-        return np.asarray(self.projects.vectors @ self.projects.vectors[project], dtype=np.float64)
+        return _settled(self.projects.vectors @ self.projects.vectors[project])
 
     @cached_property
     def bm25(self) -> Any:
@@ -351,11 +351,16 @@ class Snapshot:
         known = self.votes(np.ones(self.n_projects), project=project) > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             cosine = products / np.sqrt(squares)
-        return np.where(known, np.nan_to_num(np.clip(cosine, -1.0, 1.0)), np.nan)
+        return np.where(known, _settled(np.nan_to_num(np.clip(cosine, -1.0, 1.0))), np.nan)
 
     @cached_property
     def _partner_squares(self) -> Floats:
         return np.asarray((self._partner_vectors.astype(np.float64) ** 2).sum(axis=1))
+
+
+def _settled(cosines: npt.NDArray[np.floating[Any]]) -> Floats:
+    """Cosines to six digits: the last ones of 32 bits depend on how many rows were multiplied at once."""
+    return np.asarray(np.round(cosines.astype(np.float64), 6), dtype=np.float64)
 
 
 def _row_of(matrix: Any) -> Ints:
