@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -21,7 +22,7 @@ from evaluation import blind, datasets
 from evaluation.blind import ENGINE, in_force, rank
 from evaluation.datafiles import COLUMNS
 from evaluation.qrels import read_run
-from matcher.records import Reference
+from matcher.records import Facts, Reference
 
 OPTIONAL = [
     f"{name}.{column}"
@@ -285,6 +286,23 @@ def test_ties_after_the_split_change_nothing(
 
     rewrite(folder / "country_ties.csv", tied)
     assert (run_of(small_input) == before) is same
+
+
+def test_no_step_is_given_what_came_into_force_later(
+    small: Path, real_reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features ask for the day too; what they do not get they cannot forget to ask for."""
+    honest, given = datasets.facts, []
+
+    def facts(dataset: datasets.Dataset, reference: Reference, **more: Any) -> Facts:
+        given.append(reference.country_ties["in_force_on"].max())
+        return honest(dataset, reference, **more)
+
+    monkeypatch.setattr(datasets, "facts", facts)
+    rank(datasets.read(small), real_reference, BagEncoder(), seed=0)
+    latest = real_reference.country_ties["in_force_on"].max()
+    assert len(given) == 2
+    assert all(day <= SPLIT_ON < latest for day in given)
 
 
 def test_in_force_is_what_was_so_for_certain(real_reference: Reference) -> None:
