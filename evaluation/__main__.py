@@ -218,9 +218,10 @@ def _bench(settings: Settings, seed: int, progress: Progress) -> Bench:
 
 
 def _encoder(settings: Settings) -> CachedEncoder:
+    """The encoder behind the file of vectors; what that file holds already does not show in a new vector."""
     site = settings.site()
     build_encoder(site)
-    return cached(SentenceEncoder(site.encoder_path), settings.data_dir / "runs" / FOLDER / FILE)
+    return cached(SentenceEncoder(site.encoder_path, batch=1), settings.data_dir / "runs" / FOLDER / FILE)
 
 
 def _cache(settings: Settings) -> RunCache:

@@ -65,7 +65,8 @@ class SentenceEncoder:
         source: directory of a SentenceTransformer, or a model hub id such as `BAAI/bge-m3`.
         prefix: put before every text; None takes what the model was trained with (`query: ` for the e5 family).
         revision: branch, tag or commit of a hub model; None takes the one in the local hub cache, else the newest.
-        batch: texts per forward pass, at most.
+        batch: texts per forward pass, at most. A text's neighbours in a pass show in the seventh digit of its vector;
+            with 1 it has none and the vector is the same to the last bit, for 1.4 times the work.
     """
 
     def __init__(
@@ -129,13 +130,13 @@ class SentenceEncoder:
         ready = [self._prefix + _readable(nfc(text)[:limit]) for text in texts]
         # Neighbours of equal length waste no padding; the longest go first, so that too little memory shows at once.
         order = np.argsort([-n for n in _lengths(model, ready)], kind="stable")
-        size = min(self._batch, -(-len(order) // self._workers))
+        size = min(max(BATCH, self._batch), -(-len(order) // self._workers))
         batches = [order[start : start + size] for start in range(0, len(order), size)]
 
         def forward(rows: NDArray[np.intp]) -> Vectors:
             chosen = [ready[row] for row in rows]
             return model.encode(
-                chosen, prompt="", batch_size=size, show_progress_bar=False, normalize_embeddings=True
+                chosen, prompt="", batch_size=self._batch, show_progress_bar=False, normalize_embeddings=True
             ).astype(np.float32, copy=False)
 
         done = 0

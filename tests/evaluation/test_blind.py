@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -22,6 +24,7 @@ from evaluation import blind, datasets
 from evaluation.blind import ENGINE, in_force, rank
 from evaluation.datafiles import COLUMNS
 from evaluation.qrels import read_run
+from evaluation.vectors import FILE
 from matcher.records import Facts, Reference
 
 OPTIONAL = [
@@ -355,8 +358,11 @@ def test_probabilities_stand_beside_the_first_places(
 def test_the_real_encoder_gives_the_same_bytes_everywhere(
     model: Path, no_database: None, small_input: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two data folders with the same model, one with the product's records and one without."""
-    runs = []
+    """Two data folders with the same model: one with the product's records, one without them and with old vectors."""
+    dataset, runs = datasets.read(small_input), []
+    kept = {*dataset.queries[:3], *dataset.train["project_id"].unique().sort()[:15]}
+    for name in ("projects", "deals", "queries"):
+        rewrite(small_input / f"{name}.csv", lambda rows: [r for r in rows if r["project_id"] in kept])
     for data, delete in (("one", False), ("two", True)):
         tables = emptied(tmp_path / f"tables {data}", delete=delete)
         if not delete:
@@ -365,12 +371,19 @@ def test_the_real_encoder_gives_the_same_bytes_everywhere(
             rewrite(tables / f"{name}.csv", lambda rows: [r for r in rows if r.get("level", "1") == "1"][:5])
         (tmp_path / data).mkdir()
         (tmp_path / data / "models").symlink_to(model.parent)
+        vectors = tmp_path / data / "runs" / "evaluation" / FILE
+        if runs:  # half of the texts are known already, so that the others meet other neighbours
+            vectors.parent.mkdir(parents=True)
+            with closing(sqlite3.connect(tmp_path / "one" / "runs" / "evaluation" / FILE)) as known:
+                known.execute("VACUUM INTO ?", (str(vectors),))
+            with closing(sqlite3.connect(vectors)) as half, half:
+                assert half.execute("DELETE FROM vectors WHERE hash < '8'").rowcount > 20
         monkeypatch.setenv("MATCHER_DATA_DIR", str(tmp_path / data))
         monkeypatch.setenv("MATCHER_REFERENCE_DIR", str(tables))
         out = tmp_path / f"{data}.trec"
         assert command.main(["blind", str(small_input), "--out", str(out)]) == 0
         runs.append(out.read_bytes())
-        assert (tmp_path / data / "runs" / "evaluation" / "vectors.sqlite").is_file()
+        assert vectors.is_file()
     assert runs[0] == runs[1]
     check_whole(runs[0], small_input)
     assert set(read_run(tmp_path / "one.trec")) == set(datasets.read(small_input).queries)
