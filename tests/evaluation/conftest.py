@@ -38,8 +38,12 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_database: None) -> Evaluate:
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_database: None, real_reference: Reference) -> Evaluate:
     """`python -m evaluation …` with bags of words as encoder and a data folder of its own."""
+    honest = blind.read_reference
+    # The repository's tables are read once for all tests, those of a test each time.
+    kept = {REPOSITORY / "data": real_reference}
+    monkeypatch.setattr(blind, "read_reference", lambda folder: kept.get(folder) or honest(folder))
     monkeypatch.setenv("MATCHER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MATCHER_REFERENCE_DIR", str(REPOSITORY / "data"))
     monkeypatch.setattr(command, "_encoder", lambda _settings: BagEncoder())
