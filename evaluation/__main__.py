@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,7 @@ FOLDER = "evaluation"
 def main(arguments: list[str] | None = None) -> int:
     """Runs one evaluation; 0 when done, 1 when it was refused."""
     options = _parser().parse_args(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else arguments
     try:
         result: int | None = options.run(options)
     except MatcherError as error:
@@ -200,7 +202,10 @@ def _sectors(options: argparse.Namespace) -> None:
 
 
 def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> None:
-    """The report on the terminal and, if asked for, as a file."""
+    """The report on the terminal and, if asked for, as a file, with the command that made it, folders by name alone."""
+    words = [Path(word).name if "/" in word else word for word in options.arguments]
+    command = " ".join(["python -m evaluation", *words])
+    shown = replace(shown, configuration={**shown.configuration, "command": command})
     if options.json:
         print(json.dumps(tables.to_json(shown), indent=1, ensure_ascii=False))
     else:

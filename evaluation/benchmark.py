@@ -10,7 +10,7 @@ from evaluation import blind, checks, datasets, slices
 from evaluation.baselines import BASELINES, Baseline, World
 from evaluation.datasets import Dataset
 from evaluation.results import Check, Comparison, DatasetResult, Report, Scored
-from evaluation.runs import Made, Progress, RunCache, digest_of, key
+from evaluation.runs import Made, Progress, RunCache, digest_of, key, versions
 from evaluation.slices import Slicing
 from matcher.errors import InputError
 from matcher.matching.engine import NamedEncoder
@@ -207,4 +207,4 @@ def report(folders: Sequence[Path], bench: Bench, *, made_on: str, max_queries: 
 
 def configuration(bench: Bench, **more: Any) -> Mapping[str, Any]:
     """What reproduces a report."""
-    return {"encoder": bench.encoder.id, "depth": blind.DEPTH, "seed": bench.seed, **more}
+    return {"encoder": bench.encoder.id, "depth": blind.DEPTH, "seed": bench.seed, "versions": versions(), **more}

@@ -104,7 +104,7 @@ def measure(
         warnings=tuple(_warnings(found, asked)),
     )  # fmt: skip
     configuration = {
-        "command": NAME, "as_of": until.isoformat(), "encoder": encoder.id, "years": f"{YEARS.start}-{YEARS.stop - 1}",
+        "as_of": until.isoformat(), "encoder": encoder.id, "years": f"{YEARS.start}-{YEARS.stop - 1}",
         "host": HOST, "baselines": ", ".join(BASELINES),
         "labels": {str(year): n for year, n in found.labels.items()}, "pairs": dict(found.outcomes),
     }  # fmt: skip

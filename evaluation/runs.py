@@ -35,7 +35,8 @@ _CODE = (
 )  # fmt: skip
 _REPORTING = frozenset(
     f"evaluation/{n}.py" for n in ("__main__", "report", "plots", "tables", "views", "words", "judgments", "sectors",
-    "results", "slices", "audit", "calibration", "benchmark", "product", "vectors", "qrels", "runs")
+    "results", "slices", "audit", "calibration", "benchmark", "product", "vectors", "qrels", "runs", "sentences",
+    "leading")
 )  # fmt: skip
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "lightgbm", "bm25s", "polars", "sentence-transformers")
 
@@ -112,6 +113,11 @@ def key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def versions() -> dict[str, str]:
+    """The libraries that compute runs, with their versions."""
+    return {library: importlib.metadata.version(library) for library in _LIBRARIES}
+
+
 @lru_cache(maxsize=1)
 def code_digest() -> str:
     """A hash of the program's parts that a run depends on and of the libraries that compute it.
@@ -123,8 +129,8 @@ def code_digest() -> str:
         name = path.relative_to(_SOURCES).as_posix()
         if name not in _REPORTING:
             digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    for library in _LIBRARIES:
-        digest.update(f"{library} {importlib.metadata.version(library)}\n".encode())
+    for library, version in versions().items():
+        digest.update(f"{library} {version}\n".encode())
     return digest.hexdigest()
 
 
