@@ -257,7 +257,7 @@ class World:
         corpus = Corpus.of(origin.opened, encoder, Corpus.of(known, encoder, None).centres)
         return cls(
             snapshot=corpus.snapshot(day),
-            lexical=LexicalIndex(corpus.partner_texts(day)),
+            lexical=LexicalIndex(corpus.partner_texts),
             words=corpus.words,
             seed=seed,
         )

@@ -276,7 +276,7 @@ def block(known: Facts, project_id: str, *, as_of: date | None = None, encoder: 
     corpus = Corpus.of(known, encoder or BagEncoder(), None)
     snapshot = corpus.snapshot(day)
     row = snapshot.projects.row_of[project_id]
-    words = LexicalIndex(corpus.partner_texts(day)).scores(" ".join(corpus.project_texts.row(row)[1:]))
+    words = LexicalIndex(corpus.partner_texts).scores(" ".join(corpus.project_texts.row(row)[1:]))
     return Block(project=row, rows=np.arange(snapshot.n_partners), snapshot=snapshot, lexical=words)
 
 

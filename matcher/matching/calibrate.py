@@ -18,8 +18,8 @@ MIN_POSITIVES = 200
 """Dated positives needed in calibration; with fewer the engine abstains. Source: product rule T1."""
 
 OUTCOME = "deal"
-HORIZON_DAYS = 365
-"""Labels are the deals of the calendar year after each origin."""
+HORIZON_DAYS = 730
+"""Labels are the deals of the two calendar years after each origin."""
 
 
 def _chance(n: int, k: int) -> float:

@@ -17,6 +17,7 @@ from matcher.matching.calibrate import Calibrator
 from matcher.matching.corpus import Corpus
 from matcher.matching.explain import Difference, contrast, explain
 from matcher.matching.features import FEATURES, compute
+from matcher.matching.kernel import Kernel
 from matcher.matching.labels import DEAL_STATUS_NAMES, REASON_NAMES, ROLE_NAMES
 from matcher.matching.pairs import Block
 from matcher.matching.rank import Ranker
@@ -104,6 +105,7 @@ class Catalogue:
     engine: str
     corpus: Corpus
     ranker: Ranker
+    kernel: Kernel
     calibrator: Calibrator
     snapshot: Snapshot
     lexical: LexicalIndex
@@ -224,14 +226,14 @@ class Catalogue:
     def _block(self, project: int, rows: Ints | None = None) -> Block:
         return Block(
             project=project, rows=np.arange(self.partners.frame.height) if rows is None else rows,
-            snapshot=self.snapshot, lexical=self._lexical(project),
+            snapshot=self.snapshot, lexical=self._lexical(project), kernel=self.kernel,
         )  # fmt: skip
 
     def _draft_block(self, draft: Mapping[str, Any]) -> Block:
         side, text = self.corpus.draft_project(_draft("projects", draft, self.corpus.facts.reference))
         return Block(
             project=self.projects.frame.height, rows=np.arange(self.partners.frame.height),
-            snapshot=self.snapshot.followed_by(side, [text]), lexical=self.lexical.scores(text),
+            snapshot=self.snapshot.followed_by(side, [text]), lexical=self.lexical.scores(text), kernel=self.kernel,
         )  # fmt: skip
 
     def _candidates(self, block: Block, allow: Mask) -> Ints:
@@ -276,7 +278,7 @@ class Catalogue:
         pairs = []
         for p in open_rows:
             words = index.scores(self.corpus.words(int(p)))
-            block = Block(project=int(p), rows=np.array([row]), snapshot=known, lexical=words)
+            block = Block(project=int(p), rows=np.array([row]), snapshot=known, lexical=words, kernel=self.kernel)
             pairs.append(self._pair(block, row))
         return self._by_score(pairs), int(open_rows.size)
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from matcher.matching.describe import LANGUAGES, Glossary, Names, describe_partners, describe_projects
-from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide, Sectors, positive
+from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide, Sectors
 from matcher.matching.snapshot import Snapshot
 from matcher.records import Facts
-from matcher.text import fold, nfc
+from matcher.text import fold
 
 Vectors = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -83,8 +83,7 @@ class Corpus:
         raw = {lang: _encode(encoder, texts[lang].to_list(), progress) for lang in LANGUAGES}
         if centres is None:
             plain = sorted({fold(t) for t in texts["vi"].to_list() if t})
-            # Without deals: the mean must not tell an earlier day of a later deal.
-            does = sorted(set(_partner_texts(facts, partners, facts.deals.clear())))
+            does = sorted(set(_partner_texts(facts, partners)))
             centres = {
                 **{lang: _mean(raw[lang]) for lang in LANGUAGES},
                 "plain": _mean(_encode(encoder, plain, progress)),
@@ -98,36 +97,34 @@ class Corpus:
             labels=_labels(facts, encoder, centres), known_names=known,
         )  # fmt: skip
 
-    def partner_texts(self, as_of: date) -> list[str]:
-        """Profile texts of the partners with the deals known on a day, in identifier order."""
-        deals = positive(self.facts.deals).filter(pl.col("counts_from") <= as_of)
-        texts = list(self._texts_without_deals)
-        active = self.partners.with_row_index("row").filter(
-            pl.col("partner_id").is_in(deals["partner_id"].unique().to_list())
-        )
-        told = _partner_texts(self.facts, active.drop("row"), deals)
-        for row, text in zip(active["row"].to_list(), told, strict=True):
-            texts[row] = text
-        return texts
+    @cached_property
+    def partner_texts(self) -> list[str]:
+        """Profile texts of the partners, in identifier order; what they have done is experience, not profile."""
+        return _partner_texts(self.facts, self.partners)
 
     @cached_property
-    def _texts_without_deals(self) -> list[str]:
-        return _partner_texts(self.facts, self.partners, self.facts.deals.clear())
+    def _partner_vectors(self) -> Vectors:
+        return unit(_centred(_encode(self.encoder, self.partner_texts, None), self.centres["partner"]))
 
-    def partner_side(self, as_of: date, progress: Progress | None = None) -> PartnerSide:
+    @cached_property
+    def _partners_read(self) -> Floats:
+        """ISIC divisions read out of the texts of partners without a code."""
+        return self._read(
+            self.partners["isic"].to_list(), list(zip(self.partner_texts, self._partner_vectors, strict=True))
+        )
+
+    def partner_side(self, as_of: date) -> PartnerSide:
         """The partners as known on a day."""
-        texts = self.partner_texts(as_of)
-        vectors = unit(_centred(_encode(self.encoder, texts, progress), self.centres["partner"]))
-        return self.side_of_partners(self.partners, texts, vectors, as_of)
+        return self._side(self.partners, self._partner_vectors, self._partners_read, as_of)
 
     def side_of_partners(self, frame: pl.DataFrame, texts: Sequence[str], vectors: Vectors, as_of: date) -> PartnerSide:
         """Any partners frame as a side; sectors that no code gives are read from the text."""
+        read = self._read(frame["isic"].to_list(), list(zip(texts, vectors, strict=True)))
+        return self._side(frame, vectors, read, as_of)
+
+    def _side(self, frame: pl.DataFrame, vectors: Vectors, read: Floats, as_of: date) -> PartnerSide:
         tags = self.facts.reference.activity_tags
         named = {r["tag"]: (r["name_vi"], r["name_en"]) for r in tags.iter_rows(named=True)}
-        # A profile that holds nothing but the name says too little to guess by nearness: its sector stays unknown.
-        bare = [nfc(n) == t for n, t in zip(frame["name"].to_list(), texts, strict=True)]
-        told = np.where(np.array(bare, dtype=bool)[:, None], np.float32(0.0), vectors)
-        read = self._read(frame["isic"].to_list(), list(zip(texts, told, strict=True)))
         return PartnerSide.of(frame, self.sectors, vectors, self.facts.footprint, self.countries, as_of, named, read)
 
     def words(self, project: int) -> str:
@@ -141,9 +138,9 @@ class Corpus:
         read = self._read(self.projects["isic"].to_list(), pairs)
         return ProjectSide.of(self.projects, self.sectors, self.project_vectors, read)
 
-    def snapshot(self, as_of: date, progress: Progress | None = None) -> Snapshot:
+    def snapshot(self, as_of: date) -> Snapshot:
         """Projects, partners and deals as known on a day."""
-        projects, partners = self.project_side(), self.partner_side(as_of, progress)
+        projects, partners = self.project_side(), self.partner_side(as_of)
         history = History.of(self.facts.deals, projects, partners, as_of)
         return Snapshot.of(projects, partners, history, [self.words(row) for row in range(self.projects.height)])
 
@@ -157,7 +154,7 @@ class Corpus:
 
     def draft_partner(self, frame: pl.DataFrame, as_of: date) -> tuple[PartnerSide, str]:
         """One unsaved partner as a side, with its text."""
-        text = _partner_texts(self.facts, frame, self.facts.deals.clear())[0]
+        text = _partner_texts(self.facts, frame)[0]
         vectors = unit(_centred(_encode(self.encoder, [text], None), self.centres["partner"]))
         return self.side_of_partners(frame, [text], vectors, as_of), text
 
@@ -215,8 +212,8 @@ def _centred(raw: Vectors, centre: Vectors) -> Vectors:
     return np.where(raw.any(axis=1, keepdims=True), unit(raw - centre), 0.0).astype(np.float32)
 
 
-def _partner_texts(facts: Facts, partners: pl.DataFrame, deals: pl.DataFrame) -> list[str]:
-    texts: list[str] = describe_partners(partners, deals, facts.projects, facts.reference)["text"].to_list()
+def _partner_texts(facts: Facts, partners: pl.DataFrame) -> list[str]:
+    texts: list[str] = describe_partners(partners, facts.reference)["text"].to_list()
     return texts
 
 

@@ -1,7 +1,7 @@
 """Record -> profile text: what a project offers and what a partner does and has done, in words.
 
-A profile never contains the partner's own name (unless nothing else is known of it): names carry no signal
-about fit, and a project text that names its own investor would betray the answer.
+A profile never contains the partner's own name: names carry no signal about fit, and a project text that names its own
+investor would betray the answer. What a partner has done before is no part of it either: that is its experience.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from matcher.matching.labels import KIND_NAMES
 from matcher.records import Reference
 from matcher.text import fold, nfc, tokens
 
-VERSION = "2"
+VERSION = "3"
 """Changes whenever the texts change, so that an engine never meets vectors of another wording."""
 
 LANGUAGES = ("vi", "en")
@@ -117,33 +117,20 @@ def describe_projects(
     return pl.DataFrame(rows, schema={"project_id": pl.String, "vi": pl.String, "en": pl.String}, orient="row")
 
 
-def describe_partners(
-    partners: pl.DataFrame, deals: pl.DataFrame, projects: pl.DataFrame, reference: Reference
-) -> pl.DataFrame:
-    """Profile texts of partners: kind, sector, activities, local label, and the sectors of their deals.
+def describe_partners(partners: pl.DataFrame, reference: Reference) -> pl.DataFrame:
+    """Profile texts of partners: kind, sector, activities, local label.
 
     Args:
         partners: columns of `TABLES["partners"]`.
-        deals: deals that may be known (already cut at `as_of`), columns of `TABLES["deals"]`.
-        projects: the projects of those deals, for their sectors.
-        reference: names of tags and sectors in Vietnamese and English.
+        reference: names of tags in Vietnamese and English.
 
     Returns:
-        columns `partner_id`, `text` (String, never empty: the name stands in when nothing else is known).
+        columns `partner_id`, `text` (String; '' when nothing but a name and a kind is known).
     """
     tags = _labels(reference.activity_tags, "tag")
-    sectors = _labels(reference.city_sectors, "sector")
-    done = (
-        deals.join(projects.select("project_id", "sector"), on="project_id", how="inner")
-        .drop_nulls("sector")
-        .group_by("partner_id")
-        .agg(pl.col("sector").unique().sort())
-    )
-    past: dict[str, list[str]] = dict(zip(done["partner_id"].to_list(), done["sector"].to_list(), strict=True))
     rows = []
     for q in partners.iter_rows(named=True):
         activities = [tags.get(t, (t, t)) for t in q["activities"] or []]
-        history = [sectors.get(s, (s, s)) for s in past.get(q["partner_id"], [])]
         kind = KIND_NAMES[q["kind"]]
         does = [
             q["sector"],
@@ -151,10 +138,7 @@ def describe_partners(
             ", ".join(vi for vi, _ in activities),
             q["sector_local"],
         ]
-        has_done = [", ".join(en for _, en in history), ", ".join(vi for vi, _ in history)]
-        known = any(does) or any(has_done)
-        text = _joined([kind[1] if known else q["name"], *does, *has_done])
-        rows.append((q["partner_id"], text or kind[1]))
+        rows.append((q["partner_id"], _joined([kind[1], *does]) if any(does) else ""))
     return pl.DataFrame(rows, schema={"partner_id": pl.String, "text": pl.String}, orient="row")
 
 

@@ -204,6 +204,24 @@ def _working_in(block: Block, i: int, among: npt.NDArray[np.bool_]) -> Shown:
     )
 
 
+def _show_coinvestors(block: Block, i: int) -> Shown:
+    row = int(block.rows[i])
+    names = [
+        str(block.partners.records[int(r)]["name"])
+        for r in block.snapshot.coinvestors_of(row, project=block.project)[:4]
+    ]
+    return Shown(project=_project_sector(block), partner=_both("; ".join(names)) if names else UNKNOWN)
+
+
+def _show_namesakes(block: Block, i: int) -> Shown:
+    warm = block.snapshot.warm_without(block.project)
+    near = block.partners.namesakes[[int(block.rows[i])]].tocoo()
+    order = np.lexsort((near.col, -near.data))
+    rows = [int(r) for r in near.col[order] if warm[r]][:4]
+    names = [str(block.partners.records[r]["name"]) for r in rows]
+    return Shown(project=_project_sector(block), partner=_both("; ".join(names)) if names else UNKNOWN)
+
+
 def _show_region(block: Block, i: int) -> Shown:
     return _working_in(block, i, block.neighbours)
 
@@ -304,6 +322,8 @@ SHOW: dict[str, Callable[[Block, int], Shown]] = {
     "sector_deals": _show_sector_deals,
     "host_experience": _show_host,
     "activity": _show_activity,
+    "namesakes": _show_namesakes,
+    "coinvestors": _show_coinvestors,
     "region": _show_region,
     "abroad": _show_abroad,
     "distance": _show_distance,
@@ -341,7 +361,9 @@ def explain(block: Block, i: int, x: Floats, parts: Floats, features: Sequence[F
         shown = SHOW[reason](block, i)
         total = float(sum(parts[k] for k in known))
         if known and abs(total) < NEGLIGIBLE:
-            continue
+            if shown.partner != UNKNOWN:
+                continue
+            known = []  # it weighs nothing, and there is nothing to show: say that it is not known
         direction: Direction = "missing" if not known else "for" if total > 0 else "against"
         lead = max(known or columns, key=lambda k: (abs(parts[k]), -k))
         (reasons if known else missing).append(

@@ -7,14 +7,35 @@ unknown stays unknown all the way to the ranker. `FEATURES` fixes the order, whi
 import numpy as np
 import numpy.typing as npt
 
-from matcher.matching.pairs import HALF_LIFE_YEARS, Block, Feature
+from matcher.matching.history_features import (
+    city_deals,
+    coinvestors,
+    deals_all,
+    deals_recent,
+    experience,
+    host_deals,
+    host_recency,
+    host_recent,
+    host_share,
+    label_deals,
+    label_host_deals,
+    label_recency,
+    label_share,
+    momentum,
+    namesakes,
+    past_nearest,
+    past_sector,
+    past_sector_recent,
+    past_top3,
+    past_votes,
+    recency,
+    value_fit,
+    words_nearest,
+)
+from matcher.matching.pairs import Block, Feature
 from matcher.matching.sides import FINANCE
 
 Floats = npt.NDArray[np.float64]
-
-
-NEIGHBOURS = 20
-"""Number of similar past projects whose partners vote."""
 
 
 def _comparable(block: Block, own: Floats, theirs: Floats) -> npt.NDArray[np.bool_]:
@@ -75,106 +96,6 @@ def text_words(block: Block) -> Floats:
     if block.lexical_best <= 0:
         return np.full(block.rows.size, np.nan)
     return np.asarray(block.lexical[block.rows] / block.lexical_best, dtype=np.float64)
-
-
-def past_nearest(block: Block) -> Floats:
-    """The partner's most similar past project is like this one in text.
-
-    Returns: largest cosine, in [-1, 1]; unknown without a deal on record.
-    """
-    best = np.full(block.partners.frame.height, -1.0)
-    np.maximum.at(best, block.history.partner[block.deals], block.deal_text)
-    return block.known(best[block.rows])
-
-
-def past_top3(block: Block) -> Floats:
-    """The partner's three most similar past projects are like this one in text.
-
-    Returns: mean of the three largest cosines (of fewer if there are fewer), in [-1, 1]; unknown without a deal.
-    """
-    partner = block.history.partner[block.deals]
-    order = np.lexsort((-block.deal_text, partner))
-    ordered = partner[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    place = np.arange(ordered.size) - np.repeat(starts, np.diff(starts, append=ordered.size))
-    best = np.where(place < 3, 1.0, 0.0)
-    n = block.partners.frame.height
-    used = np.bincount(ordered, weights=best, minlength=n)
-    total = np.bincount(ordered, weights=best * block.deal_text[order], minlength=n)
-    return block.known((total / np.maximum(used, 1))[block.rows])
-
-
-def past_sector(block: Block) -> Floats:
-    """The partner has done deals in the project's ISIC divisions.
-
-    Returns: log(1 + sum of division nearness over its deals), >= 0; unknown without a deal.
-    """
-    return block.known(np.log1p(block.count(block.deal_sector)))
-
-
-def past_sector_recent(block: Block) -> Floats:
-    """The partner has done recent deals in the project's ISIC divisions.
-
-    Returns: as `past_sector`, each deal weighted by age with a half-life of four years; unknown without a deal.
-    """
-    return block.known(np.log1p(block.count(block.deal_sector * block.deal_decay)))
-
-
-def past_votes(block: Block) -> Floats:
-    """Investors of the most similar past projects vote for themselves.
-
-    Returns: sum over the 20 most similar past projects that are the partner's of max(cosine, 0), divided by
-        the largest sum of any partner, in [0, 1]; unknown without a deal.
-    """
-    snapshot = block.snapshot
-    nearness = np.where(snapshot.dealt, snapshot.dense_nearness(block.project), -np.inf)
-    nearness[block.project] = -np.inf
-    nearest = np.argsort(-nearness, kind="stable")[:NEIGHBOURS]
-    weights = np.zeros(snapshot.n_projects)
-    weights[nearest] = np.maximum(nearness[nearest], 0.0)
-    votes = snapshot.votes(weights, project=block.project)
-    best = float(votes.max(initial=0.0))
-    return block.known(votes[block.rows] / best if best > 0 else votes[block.rows])
-
-
-def host_deals(block: Block) -> Floats:
-    """The partner has invested in the host country before.
-
-    Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
-    """
-    return block.known(np.log1p(block.count(block.deal_host.astype(float))))
-
-
-def city_deals(block: Block) -> Floats:
-    """The partner has invested in this city before (within its present boundary).
-
-    Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
-    """
-    return block.known(np.log1p(block.count(block.deal_city.astype(float))))
-
-
-def recency(block: Block) -> Floats:
-    """The partner's latest dated deal is recent.
-
-    Returns: 0.5 to the power of its age in years over four, in (0, 1]; unknown without a dated deal.
-    """
-    age = block.history.age_years[block.deals]
-    dated = ~np.isnan(age)
-    latest = np.full(block.partners.frame.height, np.inf)
-    np.minimum.at(latest, block.history.partner[block.deals][dated], np.maximum(age[dated], 0.0))
-    own = latest[block.rows]
-    return np.where(np.isfinite(own), 0.5 ** (np.where(np.isfinite(own), own, 0.0) / HALF_LIFE_YEARS), np.nan)
-
-
-def momentum(block: Block) -> Floats:
-    """The partner does more deals lately than before.
-
-    Returns: share of its dated deals of the last three years among those of the last ten, in [0, 1];
-        unknown without a dated deal of the last ten years.
-    """
-    age = np.nan_to_num(block.history.age_years[block.deals], nan=np.inf)
-    lately, before = block.count((age <= 3).astype(float)), block.count((age <= 10).astype(float))
-    return np.where(before > 0, lately / np.maximum(before, 1.0), np.nan)
 
 
 def host_presence(block: Block) -> Floats:
@@ -412,22 +333,36 @@ FEATURES: tuple[Feature, ...] = (
     Feature(compute=sector_focus, reason="sector", neutral=0.3, weight=1.5),
     Feature(compute=text_similarity, reason="text", neutral=0.05, weight=4.0),
     Feature(compute=text_words, reason="text", neutral=0.1, weight=1.5),
-    Feature(compute=past_nearest, reason="similar_deals", neutral=0.1, weight=0.6),
-    Feature(compute=past_top3, reason="similar_deals", neutral=0.05, weight=0.6),
-    Feature(compute=past_votes, reason="similar_deals", neutral=0.0, weight=0.4),
-    Feature(compute=past_sector, reason="sector_deals", neutral=0.0, weight=0.7),
-    Feature(compute=past_sector_recent, reason="sector_deals", neutral=0.0, weight=0.4),
-    Feature(compute=host_deals, reason="host_experience", neutral=0.0, weight=0.3),
-    Feature(compute=city_deals, reason="host_experience", neutral=0.0, weight=0.3),
+    Feature(compute=experience, reason="similar_deals", neutral=0.0, weight=2.3),
+    Feature(compute=past_nearest, reason="similar_deals", neutral=0.1, weight=0.6, monotone=False),
+    Feature(compute=past_top3, reason="similar_deals", neutral=0.05, weight=0.6, monotone=False),
+    Feature(compute=past_votes, reason="similar_deals", neutral=0.0, weight=0.4, monotone=False),
+    Feature(compute=words_nearest, reason="similar_deals", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=value_fit, reason="similar_deals", neutral=0.4, weight=0.0, monotone=False),
+    Feature(compute=past_sector, reason="sector_deals", neutral=0.0, weight=0.7, monotone=False),
+    Feature(compute=past_sector_recent, reason="sector_deals", neutral=0.0, weight=0.4, monotone=False),
+    Feature(compute=label_deals, reason="sector_deals", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=label_share, reason="sector_deals", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=label_recency, reason="sector_deals", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=label_host_deals, reason="sector_deals", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=host_deals, reason="host_experience", neutral=0.0, weight=0.3, monotone=False),
+    Feature(compute=host_recent, reason="host_experience", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=host_share, reason="host_experience", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=host_recency, reason="host_experience", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=city_deals, reason="host_experience", neutral=0.0, weight=0.3, monotone=False),
     Feature(compute=host_presence, reason="host_experience", neutral=0.0, weight=0.4),
-    Feature(compute=recency, reason="activity", neutral=0.25, weight=0.3),
-    Feature(compute=momentum, reason="activity", neutral=0.3, weight=0.1),
+    Feature(compute=recency, reason="activity", neutral=0.25, weight=0.3, monotone=False),
+    Feature(compute=momentum, reason="activity", neutral=0.3, weight=0.1, monotone=False),
+    Feature(compute=deals_all, reason="activity", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=deals_recent, reason="activity", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=namesakes, reason="namesakes", neutral=0.0, weight=0.0, monotone=False),
+    Feature(compute=coinvestors, reason="coinvestors", neutral=0.0, weight=0.0, monotone=False),
     Feature(compute=region_presence, reason="region", neutral=0.0, weight=0.4),
     Feature(compute=abroad, reason="abroad", neutral=0.0, weight=0.1),
     Feature(compute=home_near, reason="distance", neutral=0.4, weight=0.8),
     Feature(compute=home_region, reason="distance", neutral=0.4, weight=0.2),
     Feature(compute=home_trade_deal, reason="home_ties", neutral=0.0, weight=0.1),
-    Feature(compute=home_deals, reason="home_ties", neutral=1.5, weight=0.2),
+    Feature(compute=home_deals, reason="home_ties", neutral=1.5, weight=0.2, monotone=False),
     Feature(compute=kind_fit, reason="kind", neutral=0.6, weight=2.5),
     Feature(compute=form_fit, reason="form", neutral=0.6, weight=0.6),
     Feature(compute=lender_fit, reason="form", neutral=0.0, weight=4.0),

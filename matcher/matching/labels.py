@@ -149,6 +149,34 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
         "against": {"vi": "Thương vụ gần nhất đã lâu.", "en": "The partner's latest deal is long ago."},
         "missing": {"vi": "Chưa rõ ngày thương vụ gần nhất.", "en": "The date of the latest deal is not known."},
     },
+    "namesakes": {
+        "for": {
+            "vi": "Bên khác có chung một từ hiếm trong tên (có thể cùng tập đoàn) đã tham gia dự án tương tự.",
+            "en": "Others that share a rare word of the name (perhaps of one group) took part in similar projects.",
+        },
+        "against": {
+            "vi": "Bên khác có chung một từ hiếm trong tên ít tham gia dự án tương tự.",
+            "en": "Others that share a rare word of the name took little part in similar projects.",
+        },
+        "missing": {
+            "vi": "Không có bên nào trùng từ hiếm trong tên mà đã có thương vụ.",
+            "en": "Nobody with a deal on record shares a rare word of the name.",
+        },
+    },
+    "coinvestors": {
+        "for": {
+            "vi": "Những bên từng cùng đầu tư với đối tác đã tham gia dự án tương tự.",
+            "en": "Those who invested together with the partner took part in similar projects.",
+        },
+        "against": {
+            "vi": "Những bên từng cùng đầu tư với đối tác ít tham gia dự án tương tự.",
+            "en": "Those who invested together with the partner took little part in similar projects.",
+        },
+        "missing": {
+            "vi": "Chưa ghi nhận bên nào từng cùng đầu tư với đối tác.",
+            "en": "Nobody is on record as having invested together with the partner.",
+        },
+    },
     "region": {
         "for": {
             "vi": "Đối tác hoạt động ở các nước lân cận của nước sở tại.",
@@ -275,6 +303,8 @@ REASON_NAMES: dict[str, Both] = {
     "sector_deals": {"vi": "thương vụ cùng ngành", "en": "deals in the sector"},
     "host_experience": {"vi": "kinh nghiệm tại nước sở tại", "en": "experience in the host country"},
     "activity": {"vi": "hoạt động gần đây", "en": "recent activity"},
+    "namesakes": {"vi": "bên trùng từ hiếm trong tên", "en": "partners with a name in common"},
+    "coinvestors": {"vi": "đối tác từng cùng đầu tư", "en": "co-investors"},
     "region": {"vi": "hoạt động trong khu vực", "en": "presence in the region"},
     "abroad": {"vi": "hoạt động ở nước ngoài", "en": "presence abroad"},
     "distance": {"vi": "khoảng cách", "en": "distance"},

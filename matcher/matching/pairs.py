@@ -4,12 +4,13 @@ These two nouns are shared by `features`, which computes, and `explain`, which s
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from matcher.matching.kernel import Kernel
 from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide
 from matcher.matching.snapshot import Snapshot
 
@@ -26,12 +27,14 @@ class Block:
 
     Attributes:
         lexical: BM25 of every partner's profile for the project's text, shape (n_partners,), >= 0.
+        kernel: how past projects vote.
     """
 
     project: int
     rows: Ints
     snapshot: Snapshot
     lexical: npt.NDArray[np.float32]
+    kernel: Kernel = field(default_factory=Kernel)
 
     @property
     def projects(self) -> ProjectSide:
@@ -84,6 +87,38 @@ class Block:
     @cached_property
     def _deal_partner(self) -> Ints:
         return self.history.partner[self.deals]
+
+    def votes(self, weights: npt.NDArray[np.generic], half_life: float | None = None) -> Floats:
+        """Sum of a weight per project over each partner's past projects, NaN for partners without a deal."""
+        found = self.snapshot.votes(weights, project=self.project, half_life=half_life)
+        return self.known(found[self.rows])
+
+    @cached_property
+    def experience(self) -> Floats:
+        """Share of each partner in the votes of past projects, shape (n_partners,)."""
+        return self.kernel.votes(self.snapshot, self.project)
+
+    @cached_property
+    def n_warm(self) -> int:
+        """Number of partners with a deal on another project."""
+        return int(self.snapshot.warm_without(self.project).sum())
+
+    @cached_property
+    def every(self) -> npt.NDArray[np.bool_]:
+        """All projects, each counting once, shape (n_projects,)."""
+        return np.ones(self.snapshot.n_projects, dtype=bool)
+
+    def youngest(self, among: npt.NDArray[np.bool_]) -> Floats:
+        """How recent each partner's latest dated deal among some projects is; NaN without one.
+
+        Returns: 0.5 to the power of its age in years over four, in (0, 1], for the partners of this block.
+        """
+        known = self.snapshot
+        counted = among[known.pair_project] & (known.pair_project != self.project) & ~np.isnan(known.pair_age)
+        latest = np.full(known.n_partners, np.inf)
+        np.minimum.at(latest, known.pair_partner[counted], np.maximum(known.pair_age[counted], 0.0))
+        own = latest[self.rows]
+        return np.where(np.isfinite(own), 0.5 ** (np.where(np.isfinite(own), own, 0.0) / HALF_LIFE_YEARS), np.nan)
 
     @cached_property
     def neighbours(self) -> npt.NDArray[np.bool_]:

@@ -25,7 +25,7 @@ MIN_QUERIES = 50
 SHARES = (0.0, 0.25, 0.5, 1.0)
 """Shares of the tree that the inner time split chooses from; 0 is the linear model alone."""
 
-ROUNDS = 80
+ROUNDS = 150
 
 
 class Ranker(Protocol):
@@ -92,16 +92,18 @@ class BoostedRanker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One labelled query: its candidates' features, labels (1 = came about) and candidate identifiers."""
+    """One labelled query: its candidates' features, labels (1 = came about) and the candidates' row numbers."""
 
     query: str
     x: Rows
     y: npt.NDArray[np.int64]
-    candidates: Sequence[str]
+    candidates: npt.NDArray[np.int64]
 
 
-def fit_tree(groups: Sequence[Group], linear: LinearRanker, *, monotone: Sequence[int], seed: int) -> lgb.Booster:
-    """A LambdaMART that starts from the linear scores.
+def fit_tree(
+    groups: Sequence[Group], linear: LinearRanker, *, monotone: Sequence[int], seed: int, weights: Floats | None = None
+) -> lgb.Booster:
+    """A LambdaMART that starts from the linear scores; `weights` are those of the queries.
 
     Small-data regularisation: 7 leaves, 30 rows a leaf, L2 of 10, half of the features per tree, monotone where
     the direction is certain, and a fixed number of rounds, for a validation set this small cannot stop it.
@@ -111,6 +113,7 @@ def fit_tree(groups: Sequence[Group], linear: LinearRanker, *, monotone: Sequenc
         np.where(np.isnan(x), linear.neutral, x),
         label=np.concatenate([g.y for g in groups]),
         group=[g.y.size for g in groups],
+        weight=None if weights is None else np.repeat(weights, [g.y.size for g in groups]),
         init_score=linear.score(x),
         free_raw_data=False,
     )
@@ -121,7 +124,7 @@ def fit_tree(groups: Sequence[Group], linear: LinearRanker, *, monotone: Sequenc
         "num_leaves": 7,
         "min_data_in_leaf": 30,
         "lambda_l2": 10.0,
-        "feature_fraction": 0.5,
+        "feature_fraction": 0.4,
         "monotone_constraints": list(monotone),
         "deterministic": True,
         "force_row_wise": True,

@@ -3,16 +3,20 @@
 Row i of every array of a side is the i-th record in identifier order. A missing number is NaN.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy import sparse
 
 from matcher.records import POSITIVE_DEAL_STATUSES, POSITIVE_ROLES, Reference
+from matcher.text import tokens
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,6 +24,11 @@ Ints = npt.NDArray[np.int64]
 POSITION_WEIGHTS = (1.0, 0.8, 0.65, 0.5)
 """Weight of a record's first, second ... ISIC division: the list is ordered, most typical first."""
 
+
+LETTERS = 3
+NAMESAKES = 5
+NAMESAKES_SHARE = 0.01
+"""A name word of so many letters, shared by at most so many partners, tells who may belong together."""
 
 SIZE_USD = {
     "mega cap": 200e9,
@@ -235,6 +244,25 @@ class PartnerSide:
     def kinds(self) -> list[str]:
         """Partner kind of each row."""
         return self.frame["kind"].to_list()
+
+    @cached_property
+    def namesakes(self) -> Any:
+        """How rare the name words are that two partners share, sparse (n, n), the diagonal 0.
+
+        A word counts from three letters on, where more than one and at most 1 % of the partners have it, or five.
+        """
+        words = [{w for w in tokens(name) if len(w) >= LETTERS} for name in self.frame["name"].to_list()]
+        having = Counter(w for found in words for w in found)
+        most = max(NAMESAKES, round(NAMESAKES_SHARE * len(words)))
+        shared = {w: i for i, w in enumerate(sorted(w for w, n in having.items() if 1 < n <= most))}
+        rows = [
+            (i, shared[w], 1.0 / np.log(2.0 + having[w])) for i, found in enumerate(words) for w in found if w in shared
+        ]
+        row, column, rarity = (np.array(c) for c in zip(*rows, strict=True)) if rows else (np.zeros(0, int),) * 3
+        of = sparse.csr_array((rarity, (row, column)), shape=(len(words), max(len(shared), 1)))
+        met = sparse.coo_array(of @ of.T)
+        other = met.row != met.col
+        return sparse.csr_array((met.data[other], (met.row[other], met.col[other])), shape=met.shape)
 
     @cached_property
     def financier(self) -> npt.NDArray[np.bool_]:

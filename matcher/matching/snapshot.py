@@ -221,6 +221,53 @@ class Snapshot:
         out[self.pair_partner] = True
         return out
 
+    def warm_without(self, project: int) -> Mask:
+        """Which partners have a known deal on another project than this one, shape (n_partners,)."""
+        out = np.zeros(self.n_partners, dtype=bool)
+        out[self.pair_partner[self.pair_project != project]] = True
+        return out
+
+    @cached_property
+    def _together(self) -> Any:
+        """Which partners took part in a project together, sparse (n_partners, n_partners), without themselves."""
+        pairs = sparse.csr_array(
+            (np.ones(self.pair_partner.size), (self.pair_partner, self.pair_project)),
+            shape=(self.n_partners, self.n_projects),
+        )
+        met = sparse.coo_array(pairs @ pairs.T)
+        other = met.row != met.col
+        return sparse.csr_array((np.ones(int(other.sum())), (met.row[other], met.col[other])), shape=met.shape)
+
+    @cached_property
+    def _company(self) -> Floats:
+        return np.asarray(self._together.sum(axis=1), dtype=np.float64)
+
+    def coinvestors_of(self, partner: int, *, project: int) -> Ints:
+        """Rows of those with whom a partner took part in another project than this one, most shared projects first."""
+        with_it = self.pair_project[(self.pair_partner == partner) & (self.pair_project != project)]
+        met = self.pair_partner[np.isin(self.pair_project, with_it)]
+        rows, times = np.unique(met[met != partner], return_counts=True)
+        return rows[np.lexsort((rows, -times))]
+
+    def among_coinvestors(self, value: Floats, *, project: int) -> Floats:
+        """Mean of a value over those with whom each partner took part in another project; NaN without one."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out = np.asarray(np.where(self._company > 0, (self._together @ value) / self._company, np.nan))
+        for partner in self.involved(project):
+            met = np.sort(self.coinvestors_of(int(partner), project=project))
+            out[partner] = value[met].sum() / met.size if met.size else np.nan
+        return out
+
+    def among_namesakes(self, value: Floats, *, project: int) -> Floats:
+        """Mean of a value over the partners with a deal on another project that share a rare word of each one's name.
+
+        The rarer the word, the more it counts; NaN without such a partner.
+        """
+        warm = self.warm_without(project)
+        weight = self.partners.namesakes @ warm.astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(weight > 0, (self.partners.namesakes @ (value * warm)) / weight, np.nan))
+
     @cached_property
     def age(self) -> Floats:
         """Years since the latest known deal on each project; NaN where none is dated, shape (n_projects,)."""
@@ -287,25 +334,38 @@ class Snapshot:
 
         Words that only other projects have weigh nothing, so that no project of the future changes anything.
         """
-        used = self.attributes.counts[self.dealt]
-        having = np.bincount(used.indices, minlength=used.shape[1])
-        return np.where(having > 0, np.log((1 + used.shape[0]) / (1 + having)) + 1.0, 0.0)
+        return _idf(self._having, int(self.dealt.sum()))
 
     @cached_property
-    def tfidf(self) -> Any:
-        """(1 + log count) x idf of each word of each project, rows of length one; sparse (n_projects, n_words)."""
+    def _having(self) -> Ints:
+        """In how many projects with a known deal each word occurs, shape (n_words,)."""
+        used = self.attributes.counts[self.dealt]
+        return np.bincount(used.indices, minlength=used.shape[1])
+
+    @cached_property
+    def _log_counts(self) -> tuple[Any, Any]:
+        """1 + log of how often each word occurs in each project, sparse (n_projects, n_words), and its square."""
         rows = self.attributes.counts.copy()
-        rows.data = (1.0 + np.log(rows.data)) * self.idf[rows.indices]
-        norm = np.sqrt(np.bincount(_row_of(rows), weights=rows.data**2, minlength=rows.shape[0]))
-        rows.data /= np.where(norm > 0, norm, 1.0)[_row_of(rows)]
-        return rows
+        rows.data = 1.0 + np.log(rows.data)
+        return rows, rows.power(2)
 
     def text_nearness(self, project: int) -> Floats:
-        """Cosine of the TF-IDF rows with that of this project, in [0, 1], shape (n_projects,)."""
-        own = np.zeros(self.tfidf.shape[1])
-        start, end = self.tfidf.indptr[project : project + 2]
-        own[self.tfidf.indices[start:end]] = self.tfidf.data[start:end]
-        return np.asarray(self.tfidf @ own)
+        """Cosine of (1 + log count) x idf of the words with that of this project, in [0, 1], shape (n_projects,).
+
+        The deals of the project itself do not count in `idf`.
+        """
+        rows, squares = self._log_counts
+        start, end = rows.indptr[project : project + 2]
+        words, idf = rows.indices[start:end], self.idf
+        if self.dealt[project]:
+            having = self._having.copy()
+            having[words] -= 1
+            idf = _idf(having, int(self.dealt.sum()) - 1)
+        own = np.zeros(rows.shape[1])
+        own[words] = rows.data[start:end] * idf[words] ** 2
+        norms = np.sqrt(squares @ idf**2)
+        scale = norms * norms[project]
+        return np.asarray((rows @ own) / np.where(scale > 0, scale, 1.0))
 
     def dense_nearness(self, project: int) -> Floats:
         """Cosine of the text vectors with that of this project, in [-1, 1], shape (n_projects,)."""
@@ -361,6 +421,10 @@ class Snapshot:
 def _settled(cosines: npt.NDArray[np.floating[Any]]) -> Floats:
     """Cosines to six digits: the last ones of 32 bits depend on how many rows were multiplied at once."""
     return np.asarray(np.round(cosines.astype(np.float64), 6), dtype=np.float64)
+
+
+def _idf(having: Ints, n: int) -> Floats:
+    return np.where(having > 0, np.log((1 + n) / (1 + having)) + 1.0, 0.0)
 
 
 def _row_of(matrix: Any) -> Ints:

@@ -19,10 +19,10 @@ from evaluation.datafiles import COLUMNS
 from evaluation.datasets import Dataset
 from evaluation.qrels import write_qrels
 from matcher.errors import InputError
-from matcher.matching.engine import Engine, _entered
+from matcher.matching.engine import Engine
 from matcher.matching.sides import positive
 from matcher.records import OPEN_STATUSES, TABLES, Facts
-from matcher.split import rolling_origins
+from matcher.split import listed_from, rolling_origins
 
 Rows = list[dict[str, str]]
 OPTIONAL = [
@@ -626,7 +626,7 @@ def test_undated_deals_count_from_the_split_and_are_no_labels(tmp_path: Path) ->
 
 def test_a_partner_is_listed_from_its_first_deal_on(told: Facts, full: Dataset) -> None:
     first = told.deals.group_by("partner_id").agg(pl.col("counts_from").min())
-    assert _entered(told) == dict(first.iter_rows())
+    assert listed_from(told.partners, told.deals) == dict(first.iter_rows())
     assert told.partners.height > first.height  # cold ones have no day
 
 

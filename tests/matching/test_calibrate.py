@@ -54,7 +54,7 @@ def test_it_finds_the_frequencies() -> None:
         assert p is not None
         assert p.low < expected < p.high
         assert p.value == pytest.approx(expected, abs=0.03)
-        assert (p.outcome, p.horizon_days) == ("deal", 365)
+        assert (p.outcome, p.horizon_days) == ("deal", 730)
 
 
 @pytest.mark.parametrize("positives", [0, 57, MIN_POSITIVES - 1])

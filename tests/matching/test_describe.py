@@ -18,11 +18,8 @@ def project_texts(rows: list[dict], participants: dict[str, list[str]] | None = 
     return {p: (vi, en) for p, vi, en in made.iter_rows()}
 
 
-def partner_texts(rows: list[dict], deals: list[dict] | None = None) -> dict[str, str]:
-    made = describe_partners(
-        frame("partners", rows), frame("deals", deals or []), frame("projects", PROJECTS), REFERENCE
-    )  # fmt: skip
-    return dict(made.iter_rows())
+def partner_texts(rows: list[dict]) -> dict[str, str]:
+    return dict(describe_partners(frame("partners", rows), REFERENCE).iter_rows())
 
 
 def test_a_project_is_told_in_each_language_that_is_known() -> None:
@@ -42,9 +39,9 @@ def test_composed_and_decomposed_names_give_the_same_text() -> None:
     assert project_texts(apart)["p-port"] == project_texts(PROJECTS)["p-port"]
 
 
-def test_a_partner_is_told_by_what_it_does_and_has_done_and_never_by_its_name() -> None:
-    texts = partner_texts(PARTNERS, [deal(1, "p-wind", "jp-port", date(2020, 1, 1))])
-    assert texts["jp-port"] == "company. container terminals. khai thác cảng container. power. năng lượng điện"
+def test_a_partner_is_told_by_what_it_does_and_never_by_its_name() -> None:
+    texts = partner_texts(PARTNERS)
+    assert texts["jp-port"] == "company. container terminals. khai thác cảng container"
     for q in PARTNERS:
         if q.get("activities") or q.get("description"):
             assert not set(tokens(q["name"])) & set(tokens(texts[q["partner_id"]])) - {
@@ -55,10 +52,10 @@ def test_a_partner_is_told_by_what_it_does_and_has_done_and_never_by_its_name() 
             }
 
 
-def test_the_name_stands_in_when_nothing_else_is_known() -> None:
+def test_a_name_and_a_kind_alone_tell_nothing() -> None:
     texts = partner_texts([*PARTNERS, {"partner_id": "zz", "name": "", "kind": "fund"}])
-    assert texts["nobody"] == "Zephyrus"
-    assert texts["zz"] == "fund"
+    assert texts["nobody"] == ""
+    assert texts["zz"] == ""
 
 
 @pytest.mark.parametrize(
@@ -103,27 +100,15 @@ def test_every_deal_masks_its_partner_whatever_became_of_it() -> None:
     assert told["z"] == "Daehan Micro plant"
 
 
-def test_partner_texts_know_only_the_deals_of_their_day() -> None:
-    corpus = Corpus.of(facts(), BagEncoder(), None)
-    ids = corpus.partners["partner_id"].to_list()
-
-    def told(day: date) -> dict[str, str]:
-        return dict(zip(ids, corpus.partner_texts(day), strict=True))
-
-    assert "seaports" not in told(date(2012, 4, 30))["jp-bank"]
-    assert "seaports" in told(date(2012, 5, 1))["jp-bank"]
-    assert "seaports" not in told(date(2026, 11, 22))["sg-estate"]  # only a memorandum
-
-
 def test_texts_do_not_depend_on_the_order_of_records() -> None:
     known = large(10)
-    texts = Corpus.of(known, BagEncoder(), None).partner_texts(known.as_of)
+    texts = Corpus.of(known, BagEncoder(), None).partner_texts
     turned = facts(
         projects=known.projects.to_dicts()[::-1], partners=known.partners.to_dicts()[::-1],
         deals=known.deals.to_dicts()[::-1],
         footprint=[],
     )  # fmt: skip
-    assert Corpus.of(turned, BagEncoder(), None).partner_texts(known.as_of) == texts
+    assert Corpus.of(turned, BagEncoder(), None).partner_texts == texts
 
 
 @pytest.mark.parametrize(

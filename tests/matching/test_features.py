@@ -17,6 +17,7 @@ from small_world import (
     PARTNERS,
     PROJECTS,
     REFERENCE,
+    block,
     deal,
     facts,
     features,
@@ -57,11 +58,14 @@ class Case:
     deals: Sequence[tuple[Any, ...]] = ()
     footprint: Sequence[str] = ()
     relation: str | None = "operates"
+    past: Mapping[str, Any] = field(default_factory=dict)
+    """What more is true of the past project `x-near`."""
 
     def value(self, feature: str) -> float:
         deals = [deal(n, *d) if len(d) == 3 else deal(n, *d[:3], **d[3]) for n, d in enumerate(self.deals)]
         known = facts(
-            projects=[{**PORT, **self.project}, *PAST], partners=[{**FIRM, **self.partner}, OTHER, THIRD], deals=deals,
+            projects=[{**PORT, **self.project}, *PAST[:2], {**PAST[2], **self.past}],
+            partners=[{**FIRM, **self.partner}, OTHER, THIRD], deals=deals,
             footprint=[stay("q", c, relation=self.relation) for c in self.footprint],
         )  # fmt: skip
         return features(known, "p")["q"][feature]
@@ -71,6 +75,16 @@ def done(project: str, year: int = 2024) -> Case:
     return Case(deals=[(project, "q", date(year, 1, 1))])
 
 
+LABEL = {"sector": "seaport"}
+
+
+def labelled(project: str, year: int = 2024) -> Case:
+    """A deal on a project; the asked project and `x-near` are under one sector label."""
+    return Case(project=LABEL, past=LABEL, deals=[(project, "q", date(year, 1, 1))])
+
+
+TOGETHER = [("x-abroad", "q", date(2024, 1, 1)), ("x-abroad", "r", date(2024, 1, 1))]
+FAR_OTHER = ("x-far", "s", date(2024, 1, 1))
 UNDATED = {"counts_from": date(2020, 1, 1)}
 NO_DEAL = Case()
 ONE_RECENT = Case(deals=[("x-near", "q", date(2025, 1, 1)), ("x-far", "q", date(2010, 1, 1))])
@@ -97,6 +111,41 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
     ),
     "past_sector": (done("x-near"), done("x-far"), NO_DEAL),
     "past_sector_recent": (done("x-near", 2025), done("x-near", 2010), NO_DEAL),
+    "experience": (
+        Case(deals=[("x-near", "q", date(2024, 1, 1)), ("x-far", "r", date(2024, 1, 1))]),
+        Case(deals=[("x-far", "q", date(2024, 1, 1)), ("x-near", "r", date(2024, 1, 1))]), NO_DEAL,
+    ),
+    "words_nearest": (done("x-near"), done("x-far"), NO_DEAL),
+    "value_fit": (
+        Case(project={"value_usd_max": 5e8}, past={"value_usd_max": 4e8}, deals=[("x-near", "q", date(2024, 1, 1))]),
+        Case(project={"value_usd_max": 5e8}, past={"value_usd_max": 4e6}, deals=[("x-near", "q", date(2024, 1, 1))]),
+        Case(project={"value_usd_max": 5e8}, deals=[("x-near", "q", date(2024, 1, 1))]),
+    ),
+    "label_deals": (labelled("x-near"), labelled("x-far"), NO_DEAL),
+    "label_share": (
+        labelled("x-near"),
+        Case(project=LABEL, past=LABEL, deals=[("x-near", "q", date(2024, 1, 1)), ("x-far", "q", date(2024, 1, 1))]),
+        NO_DEAL,
+    ),
+    "label_recency": (labelled("x-near", 2025), labelled("x-near", 2015), labelled("x-far")),
+    "label_host_deals": (labelled("x-near"), labelled("x-far"), NO_DEAL),
+    "host_recent": (done("x-far", 2025), done("x-far", 2010), NO_DEAL),
+    "host_share": (
+        done("x-far"), Case(deals=[("x-far", "q", date(2024, 1, 1)), ("x-abroad", "q", date(2024, 1, 1))]), NO_DEAL,
+    ),
+    "host_recency": (done("x-far", 2025), done("x-far", 2015), done("x-abroad")),
+    "deals_all": (ONE_RECENT, done("x-far", 2025), NO_DEAL),
+    "deals_recent": (done("x-far", 2025), done("x-far", 2010), NO_DEAL),
+    "coinvestors": (
+        Case(deals=[*TOGETHER, ("x-near", "r", date(2024, 1, 1)), ("x-far", "s", date(2024, 1, 1))]),
+        Case(deals=[*TOGETHER, ("x-far", "r", date(2024, 1, 1)), ("x-near", "s", date(2024, 1, 1))]),
+        done("x-near"),
+    ),
+    "namesakes": (
+        Case(partner={"name": "Asdfia Holding"}, deals=[("x-near", "r", date(2024, 1, 1)), FAR_OTHER]),
+        Case(partner={"name": "Zxcvia Holding"}, deals=[("x-near", "r", date(2024, 1, 1)), FAR_OTHER]),
+        Case(deals=[("x-near", "r", date(2024, 1, 1)), FAR_OTHER]),
+    ),
     "host_deals": (done("x-far"), done("x-abroad"), NO_DEAL),
     "city_deals": (done("x-near"), done("x-far"), NO_DEAL),
     "recency": (done("x-far", 2025), done("x-far", 2015), Case(deals=[("x-far", "q", None, UNDATED)])),
@@ -177,13 +226,36 @@ UNKNOWN: list[tuple[str, Case]] = [
     ("green_fit", Case(partner={"green": True})),
     ("green_fit", Case(project={"green": True}, partner={"green": False})),
     ("momentum", Case(deals=[("x-far", "q", None, UNDATED)])),
+    ("host_recency", Case(deals=[("x-far", "q", None, UNDATED)])),
+    ("label_recency", Case(project=LABEL, past=LABEL, deals=[("x-near", "q", None, UNDATED)])),
+    ("label_recency", Case(past=LABEL, deals=[("x-near", "q", date(2024, 1, 1))])),
+    ("value_fit", Case(past={"value_usd_max": 4e8}, deals=[("x-near", "q", date(2024, 1, 1))])),
+    ("value_fit", Case(project={"value_usd_max": 5e8}, past={"value_usd_max": 4e8}, deals=[FAR_OTHER])),
+    ("coinvestors", Case(deals=[("p", "q", date(2024, 1, 1)), ("p", "r", date(2024, 1, 1)), FAR_OTHER])),
+    ("namesakes", Case(partner={"name": "Asdfia Holding"}, deals=[FAR_OTHER, ("p", "r", date(2024, 1, 1))])),
     ("readiness", Case(project={"status": "past"})),
 ]
 
 RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("text_similarity", "past_nearest", "past_top3"), (-1.0, 1.0)),
     **dict.fromkeys(
-        ("past_sector", "past_sector_recent", "host_deals", "city_deals", "region_presence", "abroad", "home_deals"),
+        (
+            "past_sector",
+            "past_sector_recent",
+            "host_deals",
+            "city_deals",
+            "region_presence",
+            "abroad",
+            "home_deals",
+            "experience",
+            "coinvestors",
+            "namesakes",
+            "deals_all",
+            "deals_recent",
+            "label_deals",
+            "host_recent",
+            "label_host_deals",
+        ),
         (0.0, math.inf),
     ),
 }
@@ -287,21 +359,108 @@ def test_a_projects_own_deals_never_count_for_itself() -> None:
     without = features(facts(), "p-wind")
     told = features(with_rows(facts(), "deals", own), "p-wind")
     for q, values in without.items():
-        told_in_profile = ("text_",) if q not in ("nobody", "jp-quay") else ("text_", "sector_")
         for name in NAMES:
-            if not name.startswith(told_in_profile):  # a profile tells what its partner has done
+            np.testing.assert_equal(told[q][name], values[name], err_msg=f"{q} {name}")
+
+
+def test_deals_are_experience_and_enter_no_profile() -> None:
+    """What a partner has done changes neither its text nor the sector read from it."""
+    more = with_rows(facts(), "deals", [deal(900, "x-port", q["partner_id"], date(2019, 6, 1)) for q in PARTNERS])
+    told, before = features(more, "p-port"), features(facts(), "p-port")
+    for q, values in before.items():
+        for name in NAMES:
+            if name.startswith(("text_", "sector_")):
                 np.testing.assert_equal(told[q][name], values[name], err_msg=f"{q} {name}")
 
 
-def test_profiles_tell_only_deals_that_are_known() -> None:
-    """A deal on a sector enters the partner's own text from its day on, and not before."""
-    more = [deal(900, "x-port", "sg-estate", date(2019, 6, 1))]
-    known = with_rows(facts(), "deals", more)
-    before, after = features(known, "p-port", as_of=EARLY), features(known, "p-port", as_of=AS_OF)
-    np.testing.assert_equal(
-        before["sg-estate"]["text_similarity"], features(facts(), "p-port")["sg-estate"]["text_similarity"]
-    )
-    assert after["sg-estate"]["text_similarity"] > before["sg-estate"]["text_similarity"]
+# By hand, for p-port (Ho Chi Minh City, VN, "seaport", 400 to 600 million dollars) on 2026-11-22. A pair of partner and
+# project counts once, at its latest deal. fr-wind: x-solar (2023-07-01, TH). jp-bank: x-port (2012-05-01, VN, seaport),
+# x-chips (2021-06-01, VN). kr-chips: x-chips (2019-02-01) and p-fab (undated, VN). jp-port: x-port, and p-port itself.
+def decay(half_life: float, *days: date | None) -> float:
+    return sum(0.5 if d is None else 0.5 ** ((AS_OF - d).days / 365.25 / half_life) for d in days)
+
+
+BANK = (date(2012, 5, 1), date(2021, 6, 1))
+CHIPS = (date(2019, 2, 1), None)
+BY_HAND: list[tuple[str, str, float]] = [
+    ("deals_all", "jp-bank", math.log(3)),
+    ("deals_all", "jp-port", math.log(2)),
+    ("deals_all", "th-clinic", math.nan),
+    ("deals_recent", "jp-bank", math.log(1 + decay(1.5, *BANK))),
+    ("deals_recent", "kr-chips", math.log(1 + decay(1.5, *CHIPS))),
+    ("label_deals", "jp-bank", math.log(1 + decay(4, BANK[0]))),
+    ("label_deals", "kr-chips", 0.0),
+    ("label_deals", "th-clinic", math.nan),
+    ("label_share", "jp-bank", decay(4, BANK[0]) / (decay(4, *BANK) + 0.5)),
+    ("label_share", "kr-chips", 0.0),
+    ("label_recency", "jp-bank", decay(4, BANK[0])),
+    ("label_recency", "kr-chips", math.nan),
+    ("host_recency", "jp-bank", decay(4, BANK[1])),
+    ("host_recency", "kr-chips", decay(4, CHIPS[0])),
+    ("host_recency", "fr-wind", math.nan),
+    ("host_recent", "jp-bank", math.log(1 + decay(4, *BANK))),
+    ("host_recent", "kr-chips", math.log(1 + decay(4, *CHIPS))),
+    ("host_recent", "fr-wind", 0.0),
+    ("host_share", "kr-chips", decay(4, *CHIPS) / (decay(4, *CHIPS) + 0.5)),
+    ("host_share", "fr-wind", 0.0),
+    ("label_host_deals", "jp-bank", math.log(1 + decay(4, BANK[0]))),
+    ("label_host_deals", "sg-fund", 0.0),
+    ("recency", "jp-bank", decay(4, BANK[1])),
+    ("value_fit", "jp-bank", math.nan),
+    ("namesakes", "jp-port", math.nan),
+]
+
+
+@pytest.mark.parametrize(("name", "partner", "expected"), BY_HAND)
+def test_history_is_what_one_counts_by_hand(name: str, partner: str, expected: float) -> None:
+    assert features(facts(), "p-port")[partner][name] == pytest.approx(expected, nan_ok=True)
+
+
+def test_value_fit_is_the_distance_to_the_mean_of_the_logarithms() -> None:
+    past = [
+        {**p, "value_usd_max": {"x-port": 1e8, "x-chips": 1e6, "x-solar": 1e6}.get(p["project_id"])}
+        for p in PROJECTS[5:]
+    ]
+    known = features(facts(projects=[*PROJECTS[:5], *past]), "p-port")
+    assert known["jp-port"]["value_fit"] == pytest.approx(math.exp(-(math.log10(5e8) - 8)))
+    assert known["jp-bank"]["value_fit"] == pytest.approx(math.exp(-(math.log10(5e8) - 7)))
+    assert known["fr-wind"]["value_fit"] == pytest.approx(math.exp(-(math.log10(5e8) - 6)))
+
+
+def shares(known: Any) -> tuple[dict[str, float], int]:
+    """What the kernel makes of each partner, and how many have a deal elsewhere."""
+    made = block(known, "p-port")
+    ids = made.partners.frame["partner_id"].to_list()
+    return dict(zip(ids, made.experience.tolist(), strict=True)), made.n_warm
+
+
+def test_experience_coinvestors_and_namesakes_are_shares_of_the_votes() -> None:
+    named = [{**q, "name": {"kr-chips": "Hanbit Micro"}.get(q["partner_id"], q["name"])} for q in PARTNERS]
+    known = facts(partners=named)
+    of, warm = shares(known)
+    found = features(known, "p-port")
+    assert sum(of.values()) == pytest.approx(1.0)
+    assert warm == 7  # all with a deal on x-port, x-chips, x-solar or p-fab
+    assert found["jp-bank"]["experience"] == pytest.approx(math.log(1 + 10 * of["jp-bank"] * 7))
+    # jp-dfi met jp-port, jp-bank and kr-build on x-port, and kr-build again, fr-wind and sg-fund on x-solar
+    met = ("jp-port", "jp-bank", "kr-build", "fr-wind", "sg-fund")
+    mean = sum(of[q] for q in met) / len(met)
+    assert found["jp-dfi"]["coinvestors"] == pytest.approx(math.log(1 + 10 * mean * 7))
+    # kr-chips and kr-build share "Hanbit"
+    assert found["kr-chips"]["namesakes"] == pytest.approx(math.log(1 + 10 * of["kr-build"] * 7))
+    assert found["kr-build"]["namesakes"] == pytest.approx(math.log(1 + 10 * of["kr-chips"] * 7))
+    assert math.isnan(found["fr-wind"]["namesakes"])
+
+
+def test_a_namesake_counts_the_more_the_rarer_the_word() -> None:
+    """jp-port shares one word with two others, another with one of them: that one weighs more."""
+    names = {"jp-port": "Alpha Beta", "kr-build": "Alpha Beta Gamma", "kr-chips": "Alpha"}
+    known = facts(partners=[{**q, "name": names.get(q["partner_id"], q["name"])} for q in PARTNERS])
+    of, warm = shares(known)
+    rare, common = 1 / math.log(2 + 2), 1 / math.log(2 + 3)
+    both, one = common**2 + rare**2, common**2
+    mean = (both * of["kr-build"] + one * of["kr-chips"]) / (both + one)
+    assert features(known, "p-port")["jp-port"]["namesakes"] == pytest.approx(math.log(1 + 10 * mean * warm))
 
 
 def test_nobody_lists_where_a_company_is_not() -> None:

@@ -28,7 +28,7 @@ def groups(n: int = 60, *, blanked: int | None = None) -> list[Group]:
         y = (signal >= np.sort(signal)[-3]).astype(np.int64)
         if blanked is not None:  # a gap that goes with winning
             x[y == 1, blanked] = np.nan
-        made.append(Group(query=f"p{g}@2020", x=x, y=y, candidates=[f"q{i:02d}" for i in range(50)]))
+        made.append(Group(query=f"p{g}@2020", x=x, y=y, candidates=np.arange(50)))
     return made
 
 
@@ -83,6 +83,17 @@ class TestBoostedRanker(RankerContract):
     def test_the_same_labels_and_seed_give_the_same_tree(self) -> None:
         one, two = boosted(groups(20)), boosted(groups(20))
         assert one.booster.model_to_string() == two.booster.model_to_string()
+
+    def test_a_query_that_weighs_nothing_teaches_nothing(self) -> None:
+        made, monotone = groups(40), [1 if f.monotone else 0 for f in FEATURES]
+        turned = [Group(query=g.query, x=g.x, y=1 - g.y, candidates=g.candidates) for g in groups(80)[40:]]
+        weights = np.repeat([1.0, 0.0], 40)
+        one, two, ignored = (
+            fit_tree(m, LINEAR, monotone=monotone, seed=1, weights=w)
+            for m, w in ((made, None), ([*made, *turned], None), ([*made, *turned], weights))
+        )
+        order = [booster.predict(np.nan_to_num(rows(), nan=0.4)) for booster in (one, two, ignored)]
+        assert np.corrcoef(order[0], order[2])[0, 1] > np.corrcoef(order[0], order[1])[0, 1] + 0.03
 
     def test_no_share_is_the_linear_model(self, tree: BoostedRanker) -> None:
         none = BoostedRanker(linear=LINEAR, booster=tree.booster, share=0.0)

@@ -1,5 +1,7 @@
 """What the simple rankers count, on a world of eight projects where every answer can be counted by hand."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -142,16 +144,26 @@ def test_words_weigh_by_the_projects_with_a_deal_alone() -> None:
     assert changed.idf[changed.attributes.codes["words"]["zebra"]] == 0.0
 
 
-def test_tfidf_rows_have_length_one_and_repeated_words_count_by_their_logarithm() -> None:
+def test_nearness_of_words_is_a_cosine_and_repeated_words_count_by_their_logarithm() -> None:
     shot = snapshot()
-    rows = shot.tfidf.toarray()
-    assert np.linalg.norm(rows, axis=1) == pytest.approx([1.0 if r.any() else 0.0 for r in rows])
-    row = shot.projects.row_of["x-port"]
-    words = list(tokens(shot.texts[row]))
-    raw = {w: (1 + np.log(words.count(w))) * shot.idf[shot.attributes.codes["words"][w]] for w in words}
-    length = np.sqrt(sum(v * v for v in raw.values()))
-    for word, value in raw.items():
-        assert rows[row, shot.attributes.codes["words"][word]] == pytest.approx(value / length)
+    asked = shot.projects.row_of["x-port"]
+    others = [
+        set(tokens(shot.texts[p])) for p in np.flatnonzero(shot.dealt) if p != asked
+    ]  # its own deals do not count
+    having = Counter(w for words in others for w in words)
+
+    def row(project: int) -> dict[str, float]:
+        words = Counter(tokens(shot.texts[project]))
+        idf = {w: math.log((1 + len(others)) / (1 + having[w])) + 1 for w in words if having[w]}
+        raw = {w: (1 + math.log(words[w])) * idf[w] for w in idf}
+        length = math.sqrt(sum(v * v for v in raw.values()))
+        return {w: v / length for w, v in raw.items()}
+
+    assert shot.dealt[asked]
+    own = row(asked)
+    expected = [sum(v * own.get(w, 0.0) for w, v in row(p).items()) for p in range(shot.n_projects)]
+    assert shot.text_nearness(asked) == pytest.approx(expected)
+    assert shot.text_nearness(asked)[asked] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("project", ["p-port", "x-port", "p-hospital"])

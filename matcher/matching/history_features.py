@@ -1,0 +1,234 @@
+"""Features of what a partner has done before: every one counts known deals, never those of the asked project itself."""
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.matching.pairs import HALF_LIFE_YEARS, Block
+
+Floats = npt.NDArray[np.float64]
+
+NEIGHBOURS = 20
+"""Number of similar past projects whose partners vote."""
+
+
+def past_nearest(block: Block) -> Floats:
+    """The partner's most similar past project is like this one in text.
+
+    Returns: largest cosine, in [-1, 1]; unknown without a deal on record.
+    """
+    best = np.full(block.partners.frame.height, -1.0)
+    np.maximum.at(best, block.history.partner[block.deals], block.deal_text)
+    return block.known(best[block.rows])
+
+
+def past_top3(block: Block) -> Floats:
+    """The partner's three most similar past projects are like this one in text.
+
+    Returns: mean of the three largest cosines (of fewer if there are fewer), in [-1, 1]; unknown without a deal.
+    """
+    partner = block.history.partner[block.deals]
+    order = np.lexsort((-block.deal_text, partner))
+    ordered = partner[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    place = np.arange(ordered.size) - np.repeat(starts, np.diff(starts, append=ordered.size))
+    best = np.where(place < 3, 1.0, 0.0)
+    n = block.partners.frame.height
+    used = np.bincount(ordered, weights=best, minlength=n)
+    total = np.bincount(ordered, weights=best * block.deal_text[order], minlength=n)
+    return block.known((total / np.maximum(used, 1))[block.rows])
+
+
+def past_sector(block: Block) -> Floats:
+    """The partner has done deals in the project's ISIC divisions.
+
+    Returns: log(1 + sum of division nearness over its deals), >= 0; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_sector)))
+
+
+def past_sector_recent(block: Block) -> Floats:
+    """The partner has done recent deals in the project's ISIC divisions.
+
+    Returns: as `past_sector`, each deal weighted by age with a half-life of four years; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_sector * block.deal_decay)))
+
+
+def past_votes(block: Block) -> Floats:
+    """Investors of the most similar past projects vote for themselves.
+
+    Returns: sum over the 20 most similar past projects that are the partner's of max(cosine, 0), divided by
+        the largest sum of any partner, in [0, 1]; unknown without a deal.
+    """
+    snapshot = block.snapshot
+    nearness = np.where(snapshot.dealt, snapshot.dense_nearness(block.project), -np.inf)
+    nearness[block.project] = -np.inf
+    nearest = np.argsort(-nearness, kind="stable")[:NEIGHBOURS]
+    weights = np.zeros(snapshot.n_projects)
+    weights[nearest] = np.maximum(nearness[nearest], 0.0)
+    votes = snapshot.votes(weights, project=block.project)
+    best = float(votes.max(initial=0.0))
+    return block.known(votes[block.rows] / best if best > 0 else votes[block.rows])
+
+
+def host_deals(block: Block) -> Floats:
+    """The partner has invested in the host country before.
+
+    Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_host.astype(float))))
+
+
+def city_deals(block: Block) -> Floats:
+    """The partner has invested in this city before (within its present boundary).
+
+    Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
+    """
+    return block.known(np.log1p(block.count(block.deal_city.astype(float))))
+
+
+def recency(block: Block) -> Floats:
+    """The partner's latest dated deal is recent.
+
+    Returns: 0.5 to the power of its age in years over four, in (0, 1]; unknown without a dated deal.
+    """
+    return block.youngest(block.every)
+
+
+def host_recency(block: Block) -> Floats:
+    """The partner's latest dated deal in the host country is recent.
+
+    Returns: as `recency`, of its deals there; unknown without a dated one there.
+    """
+    return block.youngest(block.snapshot.same("host", block.project))
+
+
+def label_recency(block: Block) -> Floats:
+    """The partner's latest dated deal under the project's own sector label is recent.
+
+    Returns: as `recency`, of such deals; unknown without a dated one.
+    """
+    return block.youngest(block.snapshot.same("sector", block.project))
+
+
+def experience(block: Block) -> Floats:
+    """The partner's past projects are like this one, by all that is known of them, as learned from past deals.
+
+    Returns: log(1 + 10 x its share of the votes of past projects x number of partners with a deal), >= 0, 2.4 for an
+        average partner; unknown without a deal.
+    """
+    return block.known(np.log1p(10.0 * block.experience[block.rows] * block.n_warm))
+
+
+def deals_all(block: Block) -> Floats:
+    """The partner has done deals at all.
+
+    Returns: log(1 + number of its projects), > 0; unknown without a deal.
+    """
+    return np.log1p(block.votes(block.every))
+
+
+def deals_recent(block: Block) -> Floats:
+    """The partner has done deals lately.
+
+    Returns: as `deals_all`, each project weighted by age with a half-life of one and a half years; unknown without one.
+    """
+    return np.log1p(block.votes(block.every, 1.5))
+
+
+def label_deals(block: Block) -> Floats:
+    """The partner has done deals under the project's own sector label.
+
+    Returns: log(1 + number of such projects, by age with a half-life of four years), >= 0; unknown without a deal.
+    """
+    return np.log1p(block.votes(block.snapshot.same("sector", block.project), HALF_LIFE_YEARS))
+
+
+def label_share(block: Block) -> Floats:
+    """Much of what the partner has done is under the project's own sector label.
+
+    Returns: share of its projects, smoothed by half a project, in [0, 1); unknown without a deal.
+    """
+    own = block.votes(block.snapshot.same("sector", block.project), HALF_LIFE_YEARS)
+    return own / (block.votes(block.every, HALF_LIFE_YEARS) + 0.5)
+
+
+def host_recent(block: Block) -> Floats:
+    """The partner has invested in the host country lately.
+
+    Returns: log(1 + number of its projects there, by age with a half-life of four years), >= 0; unknown without a deal.
+    """
+    return np.log1p(block.votes(block.snapshot.same("host", block.project), HALF_LIFE_YEARS))
+
+
+def host_share(block: Block) -> Floats:
+    """Much of what the partner has done is in the host country.
+
+    Returns: share of its projects, smoothed by half a project, in [0, 1); unknown without a deal.
+    """
+    own = block.votes(block.snapshot.same("host", block.project), HALF_LIFE_YEARS)
+    return own / (block.votes(block.every, HALF_LIFE_YEARS) + 0.5)
+
+
+def label_host_deals(block: Block) -> Floats:
+    """The partner has done deals under the project's sector label in its host country.
+
+    Returns: log(1 + number of such projects, by age with a half-life of four years), >= 0; unknown without a deal.
+    """
+    both = block.snapshot.same("sector", block.project) & block.snapshot.same("host", block.project)
+    return np.log1p(block.votes(both, HALF_LIFE_YEARS))
+
+
+def words_nearest(block: Block) -> Floats:
+    """The words of one of the partner's past projects are those of this one.
+
+    Returns: largest cosine of TF-IDF rows, in [0, 1]; unknown without a deal.
+    """
+    nearness = block.snapshot.text_nearness(block.project)
+    best = np.zeros(block.snapshot.n_partners)
+    np.maximum.at(best, block.history.partner[block.deals], nearness[block.history.project[block.deals]])
+    return block.known(best[block.rows])
+
+
+def value_fit(block: Block) -> Floats:
+    """The project is as large as those that the partner took part in.
+
+    Returns: exp(-distance of the logarithms of the values, in powers of ten, to their mean), in (0, 1]; unknown
+        without values on both sides.
+    """
+    values = block.snapshot.attributes.log_value
+    known = ~np.isnan(values)
+    number = block.votes(known)
+    mean = block.votes(np.where(known, values, 0.0)) / np.where(number > 0, number, np.nan)
+    return np.asarray(np.exp(-np.abs(mean - values[block.project])), dtype=np.float64)
+
+
+def coinvestors(block: Block) -> Floats:
+    """Those with whom the partner has done deals took part in projects like this one.
+
+    Returns: log(1 + 10 x their mean share of the votes of past projects x number of partners with a deal), >= 0;
+        unknown without a partner in a deal on record.
+    """
+    mean = block.snapshot.among_coinvestors(block.experience, project=block.project)[block.rows]
+    return np.log1p(10.0 * mean * block.n_warm)
+
+
+def momentum(block: Block) -> Floats:
+    """The partner does more deals lately than before.
+
+    Returns: share of its dated deals of the last three years among those of the last ten, in [0, 1];
+        unknown without a dated deal of the last ten years.
+    """
+    age = np.nan_to_num(block.history.age_years[block.deals], nan=np.inf)
+    lately, before = block.count((age <= 3).astype(float)), block.count((age <= 10).astype(float))
+    return np.where(before > 0, lately / np.maximum(before, 1.0), np.nan)
+
+
+def namesakes(block: Block) -> Floats:
+    """Partners that share a rare word of their name with this one, often of the same group, have done such projects.
+
+    Returns: log(1 + 10 x mean share of the votes of past projects, weighted by the rarity of the words shared, x number
+        of partners with a deal), >= 0; unknown where no such partner has a deal.
+    """
+    mean = block.snapshot.among_namesakes(block.experience, project=block.project)[block.rows]
+    return np.log1p(10.0 * mean * block.n_warm)
