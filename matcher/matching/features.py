@@ -333,7 +333,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(compute=sector_focus, reason="sector", neutral=0.3, weight=1.5),
     Feature(compute=text_similarity, reason="text", neutral=0.05, weight=4.0),
     Feature(compute=text_words, reason="text", neutral=0.1, weight=1.5),
-    Feature(compute=experience, reason="similar_deals", neutral=0.0, weight=2.3),
+    Feature(compute=experience, reason="similar_deals", neutral=2.4, weight=1.3),
     Feature(compute=past_nearest, reason="similar_deals", neutral=0.1, weight=0.6, monotone=False),
     Feature(compute=past_top3, reason="similar_deals", neutral=0.05, weight=0.6, monotone=False),
     Feature(compute=past_votes, reason="similar_deals", neutral=0.0, weight=0.4, monotone=False),

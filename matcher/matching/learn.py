@@ -49,6 +49,9 @@ FADING = 0.85
 MIN_HELD, SOME_HELD = 60, 20
 """Held-out queries that are aimed at, and those below which nothing is chosen."""
 
+LONG, LONGEST = 6, 12
+"""Years that held-out queries may reach back to be as many as aimed at, and to be enough."""
+
 KERNEL_QUERIES = 300
 """Queries that the kernel is learned from."""
 
@@ -117,8 +120,9 @@ def documented() -> LinearRanker:
 
 
 def by_experience() -> LinearRanker:
-    """Experience alone."""
-    return replace(documented(), weights=np.array([float(n == "experience") for n in NAMES]))
+    """Experience first; a twentieth of the documented weights orders those who have none."""
+    model = documented()
+    return replace(model, weights=model.weights / 20 + np.array([float(n == "experience") for n in NAMES]))
 
 
 def cases(corpus: Corpus) -> list[Case]:
@@ -137,8 +141,8 @@ def cases(corpus: Corpus) -> list[Case]:
     for place in range(len(origins) - 1, -1, -1):
         origin = origins[place]
         asked = spread([p for p in origin.labels if p in projects], PER_ORIGIN)
-        if not asked or len(out) + len(asked) > MAX_QUERIES:
-            continue
+        if len(out) + len(asked) > MAX_QUERIES:
+            break
         partners = corpus.partner_side(origin.as_of)
         history = History.of(facts.deals, snapshot.projects, partners, origin.as_of)
         known = snapshot.at(history, partners)
@@ -164,8 +168,8 @@ def held_out(found: Sequence[Case], until: date) -> tuple[date | None, list[Case
 
     The latest two years where they have enough queries, else more.
     """
-    for least in (MIN_HELD, SOME_HELD):
-        for back in range(YEARS, min(7, until.year)):
+    for least, longest in ((MIN_HELD, LONG), (SOME_HELD, LONGEST)):
+        for back in range(YEARS, min(longest, until.year - 1) + 1):
             day = date(until.year - back, 12, 31)
             earlier = [c for c in found if c.as_of < day and c.labels(day).any()]
             later: dict[str, Case] = {}
@@ -183,6 +187,8 @@ def learn(corpus: Corpus, *, seed: int, progress: Progress | None = None) -> Lea
     found = cases(corpus)
     day, earlier, later = held_out(found, until)
     linear = documented()
+    if progress:
+        progress("fit", 0, 2)
     if day is None:
         kernel = Kernel.fit([c.window(until) for c in found], strength=STRENGTHS[-1], limit=KERNEL_QUERIES)
         note = f"linear model alone: {len(found)} labelled queries, of which too few lie before or in the latest years"
@@ -227,7 +233,7 @@ def learn(corpus: Corpus, *, seed: int, progress: Progress | None = None) -> Lea
 
 
 _MONOTONE = [1 if f.monotone else 0 for f in FEATURES]
-_TOLD = {"linear": "linear model", "experience": "experience alone"}
+_TOLD = {"linear": "linear model", "experience": "experience first"}
 
 
 def _kernel(earlier: Sequence[Case], later: Sequence[Case], day: date, until: date) -> tuple[float, Kernel]:

@@ -203,7 +203,7 @@ def test_ctrl_c_ends_without_a_traceback(settings_of_site):
         text=True,
     )
     assert child.stderr is not None
-    child.stderr.read(1)  # it is at work
+    child.stderr.readline()
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=120)
     assert child.returncode == 130
