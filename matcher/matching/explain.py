@@ -35,6 +35,10 @@ NEGLIGIBLE = 0.02
 """A reason whose summed contribution is smaller than this says nothing and is not shown."""
 
 
+NO_GAP = frozenset({"namesakes", "coinvestors"})
+"""Reasons that most partners rightly do not have: without them nothing is missing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What a reader sees of both sides for one reason; `source` and `on` name the record behind it."""
@@ -364,6 +368,8 @@ def explain(block: Block, i: int, x: Floats, parts: Floats, features: Sequence[F
             if shown.partner != UNKNOWN:
                 continue
             known = []  # it weighs nothing, and there is nothing to show: say that it is not known
+        if not known and reason in NO_GAP:
+            continue
         direction: Direction = "missing" if not known else "for" if total > 0 else "against"
         lead = max(known or columns, key=lambda k: (abs(parts[k]), -k))
         (reasons if known else missing).append(

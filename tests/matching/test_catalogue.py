@@ -366,3 +366,11 @@ def test_beyond_very_many_pairs_the_projects_nearest_to_a_partner_are_looked_at(
     assert 1 <= len({p for p, _ in pairs(found)}) <= 2
     assert found.matches[0].project_id in {p for p, _ in whole}
     assert found.candidates > 1
+
+
+def test_what_most_partners_rightly_lack_is_no_gap(catalogue: Catalogue) -> None:
+    """Nobody is told that a co-investor or a namesake is missing; known ones speak for or against."""
+    shown = catalogue.match(Query(project_id="p-port"), n=ALL).matches
+    missing = {e.feature for m in shown for e in m.evidence if e.direction == "missing"}
+    assert missing
+    assert not missing & {"coinvestors", "namesakes"}
