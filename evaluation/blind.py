@@ -20,14 +20,12 @@ from matcher.errors import InputError
 from matcher.ingest.tables import read_table
 from matcher.matching.engine import Engine, NamedEncoder
 from matcher.measures import Ranking
-from matcher.records import Reference
+from matcher.records import REFERENCE_TABLES, Reference
 
 ENGINE = "engine"
 DEPTH = 1000
 PROBABLE = 50
 """Places of a list that get a probability."""
-
-_TABLES = ("isic", "city_sectors", "activity_tags", "terms", "countries", "country_ties")
 
 
 def read_reference(folder: Path) -> Reference:
@@ -36,18 +34,13 @@ def read_reference(folder: Path) -> Reference:
     Raises:
         SourceError: a table is missing or damaged.
     """
-    return Reference(**{name: read_table(name, folder) for name in _TABLES})
+    return Reference(**{name: read_table(name, folder) for name in REFERENCE_TABLES})
 
 
 def in_force(reference: Reference, day: date) -> Reference:
     """The reference with those ties between countries that were in force on a day for certain."""
-    begun = pl.col("in_force_on").dt
-    last = (
-        pl.when(pl.col("in_force_precision") == "year").then(pl.date(begun.year(), 12, 31))
-        .when(pl.col("in_force_precision") == "month").then(begun.month_end())
-        .otherwise(pl.col("in_force_on"))
-    )  # fmt: skip
-    known = (last <= day) & (pl.col("ended_on").is_null() | (pl.col("ended_on") > day))
+    begun = datasets.last_day("in_force_on", "in_force_precision")
+    known = (begun <= day) & (pl.col("ended_on").is_null() | (pl.col("ended_on") > day))
     return replace(reference, country_ties=reference.country_ties.filter(known.fill_null(False)))
 
 

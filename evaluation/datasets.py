@@ -69,7 +69,7 @@ class Dataset:
             return self.deals.clear()
         old = ~pl.col("project_id").is_in([*self.queries, *_late(self.projects, self.split_on)])
         closed = pl.col("closed_on")
-        known = _last_day("closed_on", "closed_precision") <= self.split_on
+        known = last_day("closed_on", "closed_precision") <= self.split_on
         if not self.is_blind:
             known &= _as_scripted(self.split_on)
         undated = pl.lit(self.undated == "train")
@@ -81,7 +81,7 @@ def _late(projects: pl.DataFrame, split_on: date) -> list[str]:
     return projects.filter(pl.col("announced_on") > split_on)["project_id"].to_list()
 
 
-def _last_day(on: str, precision: str) -> pl.Expr:
+def last_day(on: str, precision: str) -> pl.Expr:
     """The last day that a date can mean."""
     day = pl.col(on)
     return (
@@ -379,7 +379,7 @@ def _codes(reference: Reference) -> pl.Expr:
 
 def _deal_facts(dataset: Dataset, day: date) -> pl.DataFrame:
     columns = TABLES["deals"].columns
-    counts_from = _last_day("closed_on", "closed_precision").fill_null(pl.lit(dataset.split_on, DAY))
+    counts_from = last_day("closed_on", "closed_precision").fill_null(pl.lit(dataset.split_on, DAY))
     known = dataset.train.with_columns(counts_from.alias("counts_from")).filter(pl.col("counts_from") <= day)
     numbered = known.with_row_index("number")
     filled = numbered.with_columns(

@@ -5,7 +5,7 @@ share its column names and types. In CSV a list is joined by `|` and an empty ce
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, Literal
 
@@ -228,6 +228,10 @@ class Reference:
     terms: pl.DataFrame
     countries: pl.DataFrame
     country_ties: pl.DataFrame
+
+
+REFERENCE_TABLES = tuple(f.name for f in fields(Reference))
+"""Names of the tables of a `Reference`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import date
 from matcher.ingest import encoder_wheel
 from matcher.jobs import OFFLINE_ENCODER, Site
 from matcher.matching.embed import CachedEncoder, SentenceEncoder
-from matcher.records import Facts, Reference
+from matcher.records import REFERENCE_TABLES, Facts, Reference
 from matcher.store import Store
 from matcher.store.embedded import EmbeddedServer
 
@@ -45,8 +45,7 @@ def build_encoder(site: Site) -> str:
 
 def reference(store: Store, as_of: date | None = None, revision: int | None = None) -> Reference:
     """Classifications, places and glossary as they were public on a day (None: all that is known)."""
-    names = ("isic", "city_sectors", "activity_tags", "terms", "countries", "country_ties")
-    return Reference(**{name: store.read(name, as_of=as_of, revision=revision) for name in names})
+    return Reference(**{name: store.read(name, as_of=as_of, revision=revision) for name in REFERENCE_TABLES})
 
 
 def facts(store: Store, as_of: date, revision: int | None = None) -> Facts:

@@ -52,12 +52,11 @@ def similarities(snapshot: Snapshot, project: int) -> Floats:
     An attribute that either side does not have is no similarity.
     """
     of = snapshot.attributes
-    divisions = snapshot.projects.divisions
     sector, host = snapshot.same("sector", project), snapshot.same("host", project)
     distance = of.log_value - of.log_value[project]
     columns = {
         "sector": sector,
-        "division": (divisions * divisions[project]).max(axis=1, initial=0.0),
+        "division": snapshot.overlap(snapshot.projects.divisions, project),
         "host": host,
         "subregion": snapshot.same("subregion", project),
         "area": snapshot.same("area", project),

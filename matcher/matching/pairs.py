@@ -174,7 +174,7 @@ class Block:
     @cached_property
     def sector_nearness(self) -> Floats:
         """How near each project is in ISIC divisions, in [0, 1], shape (n_projects,)."""
-        return np.asarray((self.projects.divisions * self.projects.divisions[self.project]).max(axis=1, initial=0.0))
+        return self.snapshot.overlap(self.projects.divisions, self.project)
 
     @cached_property
     def deal_sector(self) -> Floats:

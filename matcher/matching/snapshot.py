@@ -230,10 +230,7 @@ class Snapshot:
     @cached_property
     def _together(self) -> Any:
         """Which partners took part in a project together, sparse (n_partners, n_partners), without themselves."""
-        pairs = sparse.csr_array(
-            (np.ones(self.pair_partner.size), (self.pair_partner, self.pair_project)),
-            shape=(self.n_partners, self.n_projects),
-        )
+        pairs = self._of_partner()
         met = sparse.coo_array(pairs @ pairs.T)
         other = met.row != met.col
         return sparse.csr_array((np.ones(int(other.sum())), (met.row[other], met.col[other])), shape=met.shape)
@@ -319,6 +316,7 @@ class Snapshot:
         return np.asarray(self._of_partner().astype(np.float32) @ self.projects.vectors)
 
     def _of_partner(self) -> Any:
+        """Which projects each partner has a deal on, sparse (n_partners, n_projects)."""
         ones = np.ones(self.pair_partner.size)
         return sparse.csr_array(
             (ones, (self.pair_partner, self.pair_project)), shape=(self.n_partners, self.n_projects)
