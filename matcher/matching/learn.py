@@ -20,6 +20,7 @@ from matcher.matching.rank import BoostedRanker, Group, LinearRanker
 from matcher.matching.retrieve import LexicalIndex
 from matcher.matching.sides import History, positive
 from matcher.matching.snapshot import Snapshot
+from matcher.matching.trials import Trial, trials
 from matcher.matching.windows import Window, spread
 from matcher.measures import Ranking, intervals, judge, values
 from matcher.split import listed_from, rolling_origins
@@ -102,6 +103,7 @@ class Learned:
     Attributes:
         judge: the chosen ranker as fitted without the held-out queries, which `held` are, with all candidates.
         queries, labels: how many there were to learn from.
+        trials: what probabilities are learned from; none where nothing was held out.
     """
 
     ranker: LinearRanker | BoostedRanker
@@ -112,6 +114,7 @@ class Learned:
     metrics: Metrics
     queries: int
     labels: int
+    trials: Sequence[Trial] = ()
 
 
 def documented() -> LinearRanker:
@@ -229,6 +232,7 @@ def learn(corpus: Corpus, *, seed: int, progress: Progress | None = None) -> Lea
         ranker=BoostedRanker(linear=trial[base], booster=booster, share=share), kernel=last, judge=shares[share],
         note=note, held=held, metrics=metrics, queries=len(found),
         labels=sum(int(c.labels(until).sum()) for c in found),
+        trials=trials(corpus, shares[share], kernel, after=day),
     )  # fmt: skip
 
 
