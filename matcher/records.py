@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from matcher.city import CitySide
+
 TEXT, NUM, DAY, FLAG, LIST = pl.String(), pl.Float64(), pl.Date(), pl.Boolean(), pl.List(pl.String())
 MONEY = pl.Decimal(24, 2)
 INT = pl.Int64()
@@ -241,6 +243,7 @@ class Facts:
     `deals` and `footprint` carry one more column, `counts_from` (Date, null = never): the last day that the
     row's own date can mean, or, for an undated row, the day on which its source was published or it was
     recorded. Statistics for a day t use rows with `counts_from` <= t; labels need a date of their own.
+    `criteria` is the table `investor_criteria`: what the city looks for, which no score depends on.
     """
 
     projects: pl.DataFrame
@@ -249,6 +252,7 @@ class Facts:
     footprint: pl.DataFrame
     reference: Reference
     as_of: date
+    criteria: pl.DataFrame = field(default_factory=lambda: empty("investor_criteria"))
 
 
 def empty(table: str) -> pl.DataFrame:
@@ -306,7 +310,8 @@ class Probability:
 class Match:
     """One ranked proposal: this partner for this project, with reasons.
 
-    Exactly one of `probability` and `abstained` (why no probability is given) is set.
+    Exactly one of `probability` and `abstained` (why no probability is given) is set. `city` is what the city looks
+    for, apart from the score; None where its rules do not reach.
     """
 
     rank: int
@@ -323,6 +328,7 @@ class Match:
     engine: str
     as_of: date
     route: tuple[Mapping[str, str], ...] = ()
+    city: CitySide | None = None
 
     def to_json(self, lang: str = "en") -> dict[str, Any]:
         """The Match object of the API and of `--format json`."""
@@ -340,11 +346,15 @@ class Match:
             },
             "abstained": None if self.abstained is None else self.abstained[lang],
             "evidence": [e.to_json(lang) for e in self.evidence],
+            "city": None if self.city is None else self.city.to_json(lang),
             "screening": {"state": "not_yet", "by": None, "on": None, "expires_on": None},
             "route": [dict(r) for r in self.route],
             "engine": self.engine,
             "as_of": self.as_of.isoformat(),
         }  # fmt: skip
+
+
+Sort = Literal["partner", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +364,8 @@ class Query:
     `countries` asks for pairs of open projects with partners at home in any of them. `mission_id` is set
     beside `countries` when the countries are those a mission covers. `text` describes a project; partners are
     ranked for it. A draft holds columns of `TABLES["projects"]` or `TABLES["partners"]`; absent is unknown.
+
+    `sort` says what orders the list: the partner's side alone (the score), or both sides.
     """
 
     project_id: str | None = None
@@ -363,6 +375,7 @@ class Query:
     text: str | None = None
     draft_project: Mapping[str, Any] | None = None
     draft_partner: Mapping[str, Any] | None = None
+    sort: Sort = "partner"
 
     def to_json(self) -> dict[str, Any]:
         """The `query` object of a match list; only what was asked."""
@@ -371,6 +384,7 @@ class Query:
             "countries": None if self.countries is None else list(self.countries), "text": self.text,
             "draft_project": None if self.draft_project is None else dict(self.draft_project),
             "draft_partner": None if self.draft_partner is None else dict(self.draft_partner),
+            "sort": None if self.sort == "partner" else self.sort,
         }  # fmt: skip
         return {k: v for k, v in pairs.items() if v is not None}
 
@@ -402,6 +416,7 @@ class MatchList:
     coverage: field -> share of the candidates (0-1) that carry it.
     n, offset: the page that was asked for: up to n matches after the first `offset`.
     revision: the store's newest batch that the list was made of; None where it was not made from a store.
+    ahead: why the first partner of a project is ahead of the second ('vi', 'en'); None for other lists and pages.
     """
 
     query: Query
@@ -416,6 +431,7 @@ class MatchList:
     n: int = 0
     offset: int = 0
     revision: int | None = None
+    ahead: Mapping[str, str] | None = None
 
     def to_json(self, lang: str = "en") -> dict[str, Any]:
         """The match list of the API and of `--format json`."""
@@ -427,5 +443,6 @@ class MatchList:
             "candidates": self.candidates,
             "coverage": {k: round(v, 4) for k, v in self.coverage.items()},
             "notes": [n[lang] for n in self.notes],
+            "ahead": None if self.ahead is None else self.ahead[lang],
             "next": self.next,
         }

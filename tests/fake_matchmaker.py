@@ -11,8 +11,7 @@ from typing import Any
 import polars as pl
 
 from matcher.errors import InputError, NotFoundError
-from matcher.matching.catalogue import Explanation
-from matcher.matching.explain import Difference
+from matcher.matching.contrast import Difference, Explanation
 from matcher.records import (
     OPEN_STATUSES,
     TABLES,
@@ -247,7 +246,10 @@ class FakeMatchmaker:
         return Explanation(
             match=self._match(1, self._score(project, partner), project, partner), base=0.1,
             following=self._match(2, self._score(project, others[0]), project, others[0]),
-            contrast=(Difference(reason="sector", first=0.6, second=0.1), Difference(reason="kind", first=0.0, second=0.2)),
+            contrast=(
+                Difference(reason="sector", first=0.6, second=0.1, first_value=_both("52"), second_value=_both("37")),
+                Difference(reason="kind", first=0.0, second=0.2, first_value=_both("?"), second_value=_both("DFI")),
+            ),
         )  # fmt: skip
 
     def engines(self) -> list[Mapping[str, Any]]:
@@ -277,13 +279,10 @@ class FakeMatchmaker:
 
     @staticmethod
     def _match(rank: int, score: float, project: Mapping[str, Any], partner: Mapping[str, Any]) -> Match:
-        def both(text: str) -> dict[str, str]:
-            return {"vi": text, "en": text}
-
         def reason(name: str, direction: Any, vi: str, en: str, part: float | None) -> Evidence:
             return Evidence(
-                feature=name, direction=direction, statement={"vi": vi, "en": en}, project_value=both("400 M USD"),
-                partner_value=both("100–900 M USD"), contribution=part, source=SOURCE["source"], on=date(2026, 3, 1),
+                feature=name, direction=direction, statement={"vi": vi, "en": en}, project_value=_both("400 M USD"),
+                partner_value=_both("100–900 M USD"), contribution=part, source=SOURCE["source"], on=date(2026, 3, 1),
             )  # fmt: skip
 
         known = partner.get("country") is not None
@@ -303,6 +302,10 @@ class FakeMatchmaker:
             ),
             engine="fake-1", as_of=AS_OF, route=({"kind": "mission", "id": "ae-embassy"},) if known else (),
         )  # fmt: skip
+
+
+def _both(text: str) -> dict[str, str]:
+    return {"vi": text, "en": text}
 
 
 def _start(cursor: str | None) -> int:

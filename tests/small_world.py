@@ -228,12 +228,13 @@ FOOTPRINT = [
 
 def facts(
     *, projects: Rows = PROJECTS, partners: Rows = PARTNERS, deals: Rows = DEALS, footprint: Rows = FOOTPRINT,
-    reference: Reference = REFERENCE, as_of: date = AS_OF,
+    reference: Reference = REFERENCE, as_of: date = AS_OF, criteria: Rows = (),
 ) -> Facts:  # fmt: skip
     """The small world, or another made of rows."""
     return Facts(
         projects=frame("projects", projects), partners=frame("partners", partners), deals=frame("deals", deals),
         footprint=frame("footprint", footprint), reference=reference, as_of=as_of,
+        criteria=frame("investor_criteria", criteria),
     )  # fmt: skip
 
 

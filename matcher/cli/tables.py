@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from matcher.jobs.sheets import name
-from matcher.matching.catalogue import Explanation
-from matcher.matching.labels import KIND_NAMES, REASON_NAMES
+from matcher.matching.contrast import Explanation
+from matcher.matching.labels import KIND_NAMES
 from matcher.records import Evidence, Match, MatchList, Probability
 from matcher.text import day, number
 
@@ -198,19 +198,19 @@ def _origin(piece: Evidence, lang: str) -> Text:
 def _contrast(told: Explanation, lang: str) -> Table:
     """Reason by reason, what this candidate and the next one got; the largest difference first."""
     words = WORDS[lang]
-    largest = max((abs(d.first - d.second) for d in told.contrast), default=0.0) or 1.0
+    largest = max((abs(d.gap) for d in told.contrast), default=0.0) or 1.0
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
     table.add_column(words["feature"], overflow="fold")
     for heading in (words["this"], words["next"], words["difference"]):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", width=9, no_wrap=True)
     for one in told.contrast:
-        gap = one.first - one.second
+        gap = one.gap
         if abs(gap) < 0.005:  # would read as a difference of nothing
             continue
         bar = Text("█" * max(1, round(8 * abs(gap) / largest)), style=MARKS["for" if gap >= 0 else "against"][1])
         numbers = (_signed(v, lang) for v in (one.first, one.second, gap))
-        table.add_row(Text(REASON_NAMES[one.reason][lang]), *numbers, bar)
+        table.add_row(Text(one.label[lang]), *numbers, bar)
     return table
 
 

@@ -110,7 +110,7 @@ def query_of(written: Mapping[str, Any]) -> Query:
         project_id=written.get("project"), partner_id=written.get("partner"), mission_id=written.get("mission"),
         countries=None if countries is None else tuple(countries), text=written.get("text"),
         draft_project=_draft("projects", written.get("draft_project")),
-        draft_partner=_draft("partners", written.get("draft_partner")),
+        draft_partner=_draft("partners", written.get("draft_partner")), sort=written.get("sort", "partner"),
     )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from matcher.errors import InputError, MatcherError, NotFoundError, SourceError
 from matcher.jobs import Site
 from matcher.jobs.fitting import current
 from matcher.jobs.opening import facts, open_encoder, open_store
-from matcher.matching.catalogue import Catalogue, Explanation
+from matcher.matching.catalogue import Catalogue
+from matcher.matching.contrast import Explanation
 from matcher.matching.embed import CachedEncoder
 from matcher.matching.engine import Engine
 from matcher.records import Facts, Filters, Match, MatchList, Query

@@ -57,4 +57,5 @@ def facts(store: Store, as_of: date, revision: int | None = None) -> Facts:
         footprint=store.read("footprint", as_of=as_of, revision=revision),
         reference=reference(store, as_of, revision),
         as_of=as_of,
+        criteria=store.read("investor_criteria", as_of=as_of, revision=revision),
     )

@@ -1,10 +1,7 @@
 """An opened engine: the records of one day, described, indexed and ready to be matched."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -12,15 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from matcher.city import combined
 from matcher.errors import InputError, NotFoundError
 from matcher.matching.calibrate import Calibrator
+from matcher.matching.contrast import Difference, Explanation, Side, contrast, sentence
 from matcher.matching.corpus import Corpus
-from matcher.matching.explain import Difference, contrast, explain
+from matcher.matching.drafts import draft
+from matcher.matching.explain import explain
 from matcher.matching.features import FEATURES, compute
 from matcher.matching.kernel import Kernel
-from matcher.matching.labels import DEAL_STATUS_NAMES, REASON_NAMES, ROLE_NAMES
+from matcher.matching.labels import DEAL_STATUS_NAMES, ROLE_NAMES
 from matcher.matching.pairs import Block
 from matcher.matching.rank import Ranker
+from matcher.matching.reciprocal import Policy
 from matcher.matching.retrieve import (
     DenseIndex,
     LexicalIndex,
@@ -32,7 +33,7 @@ from matcher.matching.retrieve import (
 )
 from matcher.matching.sides import History, PartnerSide, ProjectSide
 from matcher.matching.snapshot import Snapshot
-from matcher.records import OPEN_STATUSES, PROJECT_STATUSES, TABLES, Filters, Match, MatchList, Query, Reference
+from matcher.records import OPEN_STATUSES, PROJECT_STATUSES, Filters, Match, MatchList, Query
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,6 +43,21 @@ RANK_ALL = 5000
 """Up to this many allowed partners are all ranked; beyond it, the `CANDIDATES` best of retrieval."""
 
 CANDIDATES = 1000
+
+RECIPROCAL = 50
+"""Where both sides are asked for, so many of the first are ordered anew; the others stay behind them."""
+
+BOTH_SIDES: Mapping[str, str] = {
+    "vi": (
+        "50 kết quả đầu theo phía đối tác được xếp lại theo thứ hạng của đối tác nhân với giá trị đối với Thành phố; "
+        "điều chưa biết tính ½, đối tác phải dừng để kiểm tra đứng cuối."
+    ),
+    "en": (
+        "The first 50 by the partner's side are ordered by the partner's place times the value to the city; "
+        "what is not known counts ½, and a partner that must be checked first stands last."
+    ),
+}
+"""The rule of the order by both sides, told beside every such list."""
 
 PER_PROJECT = 2
 PER_PARTNER = 2
@@ -53,37 +69,6 @@ PAIR_PROJECTS = 1000
 
 DEPTH = 20
 """Pairs considered per project for a list of pairs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """Everything behind one match, and why it is ahead of the next candidate.
-
-    Attributes:
-        base: part of the score that no feature carries; base, reasons and missing information sum to the score.
-        rank: place of the partner among all partners for the project.
-        following: the next candidate, None for the last one.
-    """
-
-    match: Match
-    base: float
-    following: Match | None
-    contrast: tuple[Difference, ...]
-
-    def to_json(self, lang: str = "en") -> dict[str, Any]:
-        """The explanation object of the API and of `--format json`."""
-        return {
-            "match": self.match.to_json(lang),
-            "base": round(self.base, 6),
-            "next": None if self.following is None else self.following.to_json(lang),
-            "contrast": [
-                {
-                    "reason": d.reason, "label": dict(REASON_NAMES[d.reason]), "first": round(d.first, 6),
-                    "second": round(d.second, 6), "difference": round(d.first - d.second, 6),
-                }
-                for d in self.contrast
-            ],
-        }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +95,7 @@ class Catalogue:
     snapshot: Snapshot
     lexical: LexicalIndex
     partner_texts: Sequence[str]
+    warning: Mapping[str, str] | None = None
     _lexical_of: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     @property
@@ -148,39 +134,97 @@ class Catalogue:
             pairs, candidates, notes = self._for_countries(query.countries, filters)
         elif query.draft_partner is not None:
             pairs, candidates = self._for_draft_partner(query.draft_partner, filters)
+        elif query.text is None and query.draft_project is None:
+            raise InputError("Nothing was asked; give a project, partner, mission, country or text.")
         else:
-            draft = {"description": query.text} if query.text is not None else query.draft_project
-            if draft is None:
-                raise InputError("Nothing was asked; give a project, partner, mission, country or text.")
-            pairs, candidates = self._for_project(self._draft_block(draft), filters)
+            pairs, candidates = self._for_project(self._asked(query), filters)
+        ahead = None
+        if query.sort == "both":
+            pairs, notes = self._by_both(pairs), [BOTH_SIDES, *notes]
+        elif offset == 0 and n > 0 and query.partner_id is None and query.draft_partner is None:
+            ahead = self._ahead(pairs)
         shown = pairs[offset : offset + n]
         matches = tuple(self._match(pair, offset + i + 1) for i, pair in enumerate(shown))
+        notes = [self.warning, *notes] if self.warning else notes
         return MatchList(
             query=query, filters=filters, engine=self.engine, as_of=self.history.as_of, matches=matches,
             candidates=candidates, coverage=self.coverage, notes=tuple(notes),
-            next=str(offset + n) if len(pairs) > offset + n else None,
+            next=str(offset + n) if len(pairs) > offset + n else None, ahead=ahead,
         )  # fmt: skip
 
-    def explain(self, project_id: str, partner_id: str) -> Explanation:
-        """All evidence for one pair, and its contrast with the candidate ranked after it.
+    def explain(self, project_id: str, partner_id: str, *, against: str | None = None) -> Explanation:
+        """All evidence for one pair, and its contrast with another partner: the one ranked after it, or `against`.
 
         Raises:
-            NotFoundError: the project or partner does not exist.
+            NotFoundError: the project or a partner does not exist.
+            InputError: the partner is to be compared with itself.
         """
         partner = self._partner_row(partner_id)
+        other = None if against is None else self._partner_row(against)
+        if other == partner:
+            raise InputError(f'The partner "{partner_id}" cannot be compared with itself; name another one.')
         block = self._block(self._project_row(project_id))
         scores = self.ranker.score(compute(block))
         order = top(scores, np.ones(scores.size, dtype=bool), scores.size)
-        place = int(np.flatnonzero(order == partner)[0])
-        after = int(order[place + 1]) if place + 1 < order.size else None
-        first, parts = self._match(self._pair(block, partner), place + 1), self._parts(block, partner)
-        if after is None:
-            return Explanation(match=first, base=float(parts[-1]), following=None, contrast=())
-        following = self._match(self._pair(block, after), place + 2)
+        place = {int(q): i for i, q in enumerate(order)}
+        if other is None and place[partner] + 1 < order.size:
+            other = int(order[place[partner] + 1])
+        first, base = self._match(self._pair(block, partner), place[partner] + 1), self._side(block, partner).parts[-1]
+        if other is None:
+            return Explanation(match=first, base=float(base), following=None, contrast=())
         return Explanation(
-            match=first, base=float(parts[-1]), following=following,
-            contrast=contrast(parts, self._parts(block, after), FEATURES),
+            match=first, base=float(base), following=self._match(self._pair(block, other), place[other] + 1),
+            contrast=self._contrast(block, partner, other), chosen=against is not None,
         )  # fmt: skip
+
+    def contrast(self, query: Query, first: str, second: str) -> tuple[Difference, ...]:
+        """Reason by reason, what sets the first partner apart from the second for one project, text or draft.
+
+        Returns:
+            the largest difference first; they sum to the difference of the two scores.
+
+        Raises:
+            NotFoundError: the project or a partner does not exist.
+            InputError: the query is not about one project.
+        """
+        return self._contrast(self._asked(query), self._partner_row(first), self._partner_row(second))
+
+    def _asked(self, query: Query) -> Block:
+        """The project, text or draft of a query against all partners."""
+        if query.project_id is not None:
+            return self._block(self._project_row(query.project_id))
+        asked = {"description": query.text} if query.text is not None else query.draft_project
+        if asked is None:
+            raise InputError("Partners are compared for one project; ask for a project, a text or an unsaved project.")
+        return self._draft_block(asked)
+
+    def _contrast(self, block: Block, first: int, second: int) -> tuple[Difference, ...]:
+        return contrast(self._side(block, first), self._side(block, second), FEATURES)
+
+    def _side(self, block: Block, partner: int) -> Side:
+        one = block.at(np.array([partner]))
+        x = compute(one)
+        return Side(block=one, x=x[0], parts=np.asarray(self.ranker.contributions(x)[0]))
+
+    def _ahead(self, pairs: Sequence[_Pair]) -> Mapping[str, str] | None:
+        """Why the first of a project's partners is ahead of the second."""
+        if len(pairs) < 2 or pairs[0].block.project != pairs[1].block.project:
+            return None
+        names = [str(p.block.partners.records[p.partner]["name"]) for p in pairs[:2]]
+        return sentence(self._contrast(pairs[0].block, pairs[0].partner, pairs[1].partner), *names)
+
+    def _by_both(self, pairs: Sequence[_Pair]) -> list[_Pair]:
+        """The first `RECIPROCAL` pairs by place times the city's value, equal ones as they stand; the others behind."""
+        first = pairs[:RECIPROCAL]
+        sides = [self._policy.side(p.block.at(np.array([p.partner])), 0) for p in first]
+        value = [combined(1.0 - i / len(first), side) for i, side in enumerate(sides)]
+        order = sorted(range(len(first)), key=lambda i: -value[i])
+        return [first[i] for i in order] + list(pairs[RECIPROCAL:])
+
+    @cached_property
+    def _policy(self) -> Policy:
+        facts = self.corpus.facts
+        return Policy.of(facts.criteria, facts.reference.city_sectors)
 
     def rank_all(self, project_id: str) -> tuple[list[str], Floats]:
         """Every partner identifier with its score for a project, in identifier order; for runs and evaluation."""
@@ -229,8 +273,8 @@ class Catalogue:
             snapshot=self.snapshot, lexical=self._lexical(project), kernel=self.kernel,
         )  # fmt: skip
 
-    def _draft_block(self, draft: Mapping[str, Any]) -> Block:
-        side, text = self.corpus.draft_project(_draft("projects", draft, self.corpus.facts.reference))
+    def _draft_block(self, told: Mapping[str, Any]) -> Block:
+        side, text = self.corpus.draft_project(draft("projects", told, self.corpus.facts.reference))
         return Block(
             project=self.projects.frame.height, rows=np.arange(self.partners.frame.height),
             snapshot=self.snapshot.followed_by(side, [text]), lexical=self.lexical.scores(text), kernel=self.kernel,
@@ -267,8 +311,8 @@ class Catalogue:
         pairs = [self._pair(self._block(int(p)), partner) for p in open_rows]
         return self._by_score(pairs), int(open_rows.size)
 
-    def _for_draft_partner(self, draft: Mapping[str, Any], filters: Filters) -> tuple[list[_Pair], int]:
-        frame = _draft("partners", draft, self.corpus.facts.reference)
+    def _for_draft_partner(self, told: Mapping[str, Any], filters: Filters) -> tuple[list[_Pair], int]:
+        frame = draft("partners", told, self.corpus.facts.reference)
         side, text = self.corpus.draft_partner(frame, self.history.as_of)
         # Behind the stored partners, for what is known of its compatriots is known of it too.
         partners, row = self.partners.followed_by(side), self.partners.frame.height
@@ -360,10 +404,6 @@ class Catalogue:
         score = self.ranker.score(compute(block.at(np.array([partner]))))
         return _Pair(score=float(score[0]), block=block, partner=partner)
 
-    def _parts(self, block: Block, partner: int) -> Floats:
-        one = block.at(np.array([partner]))
-        return np.asarray(self.ranker.contributions(compute(one))[0])
-
     def _match(self, pair: _Pair, rank: int) -> Match:
         one = pair.block.at(np.array([pair.partner]))
         x = compute(one)
@@ -376,55 +416,9 @@ class Catalogue:
             partner_id=str(q["partner_id"]), partner_name=str(q["name"]), partner_country=_text(q["country"]),
             partner_kind=str(q["kind"]), score=pair.score, probability=probability,
             abstained=self.calibrator.reason(), evidence=explain(one, 0, x[0], parts, FEATURES),
-            engine=self.engine, as_of=self.history.as_of,
+            engine=self.engine, as_of=self.history.as_of, city=self._policy.side(one, 0),
         )  # fmt: skip
 
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-DRAFT_ID = ""
-"""Identifier of an unsaved record; no stored record has it."""
-
-
-def _draft(table: str, values: Mapping[str, Any], reference: Reference) -> pl.DataFrame:
-    """A one-row frame of an unsaved record; absent columns are unknown.
-
-    Raises:
-        InputError: a column that the table does not have, or a value that the column cannot hold.
-    """
-    columns = TABLES[table].columns
-    unknown = sorted(set(values) - set(columns))
-    if unknown:
-        raise InputError(f"{', '.join(unknown)}: no such field; fields: {', '.join(columns)}.")
-    given = {k: v for k, v in values.items() if v is not None}
-    for column, value in given.items():
-        expected = _expected(table, column, value)
-        if expected:
-            seen = str(value)[:60]
-            raise InputError(
-                f'{column}: "{seen}" is not usable; expected: {expected}.',
-                [{"pointer": f"/{column}", "seen": seen, "expected": expected}],
-            )
-        if TABLES[table].refs.get(column) == "countries":
-            check_country(value, reference)
-    fixed = {"project_id": DRAFT_ID, "country": "VN", "status": "calling"} if table == "projects" else {
-        "partner_id": DRAFT_ID, "name": "", "kind": "unknown"}  # fmt: skip
-    row = {**fixed, **given}
-    return pl.DataFrame([{c: row.get(c) for c in columns}], schema=dict(columns))
-
-
-def _expected(table: str, column: str, value: object) -> str | None:
-    """What a column of a table holds, when a value is not of it; None when it is."""
-    kind, choices = TABLES[table].columns[column], TABLES[table].choices.get(column)
-    if choices:
-        return None if value in choices else f"one of {', '.join(choices)}"
-    if isinstance(kind, pl.List):
-        fits = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
-        return None if fits else "a list of words"
-    if kind.is_numeric():
-        fits = isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
-        return None if fits else "a number"
-    word, type_ = {pl.Date: ("a day", date), pl.Boolean: ("true or false", bool)}.get(type(kind), ("text", str))
-    return None if isinstance(value, type_) else word

@@ -5,9 +5,7 @@ Contributions of the features of one reason are summed; what unknown features re
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +14,6 @@ from matcher.matching.labels import (
     FORM_NAMES,
     KIND_NAMES,
     MISSING_INFORMATION,
-    ROLE_NAMES,
     SIZE_NAMES,
     STATEMENTS,
     STATUS_NAMES,
@@ -24,8 +21,19 @@ from matcher.matching.labels import (
     Both,
 )
 from matcher.matching.pairs import Block, Feature
+from matcher.matching.shown import (
+    Shown,
+    both,
+    deal_line,
+    deals_of,
+    division_names,
+    named,
+    partner_source,
+    project_source,
+    usd,
+)
 from matcher.records import Direction, Evidence
-from matcher.text import money_usd, number
+from matcher.text import number
 
 Floats = npt.NDArray[np.float64]
 EXCERPT = 100
@@ -39,68 +47,10 @@ NO_GAP = frozenset({"namesakes", "coinvestors"})
 """Reasons that most partners rightly do not have: without them nothing is missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What a reader sees of both sides for one reason; `source` and `on` name the record behind it."""
-
-    project: Both
-    partner: Both
-    source: str | None = None
-    on: date | None = None
-
-
-def _both(value: object) -> Both:
-    text = str(value)
-    return {"vi": text, "en": text}
-
-
-def _named(pairs: Sequence[tuple[str, str]]) -> Both:
-    if not pairs:
-        return UNKNOWN
-    return {"vi": "; ".join(vi for vi, _ in pairs), "en": "; ".join(en for _, en in pairs)}
-
-
-def _usd(value: float) -> Both:
-    return {"vi": money_usd(value, "vi"), "en": money_usd(value, "en")}
-
-
-def _partner_source(block: Block, i: int) -> dict[str, Any]:
-    record = block.partners.records[int(block.rows[i])]
-    return {"source": record["source"], "on": record["source_on"]}
-
-
-def _project_source(block: Block) -> dict[str, Any]:
-    return {"source": block.record["source"], "on": block.record["source_on"]}
-
-
-def _divisions(weights: Floats, block: Block, *, estimated: bool) -> Both:
-    sectors = block.partners.sectors
-    codes = list(sectors.divisions)
-    columns = np.argsort(-weights, kind="stable")[:3]
-    named = _named([sectors.names[codes[int(c)]] for c in columns if weights[c] > 0])
-    return {lang: f"≈ {words}" for lang, words in named.items()} if estimated else named
-
-
-def _deals(block: Block, i: int) -> list[int]:
-    """Counted deals of partner i, those nearest to the project's sector and text first."""
-    own = block.deals[block.history.partner[block.deals] == block.rows[i]]
-    place = {int(d): k for k, d in enumerate(block.deals)}
-    return sorted((int(d) for d in own), key=lambda d: (-block.deal_sector[place[d]], -block.deal_text[place[d]], d))
-
-
-def _deal_line(block: Block, deal: int) -> tuple[str, str]:
-    project = block.projects.records[int(block.history.project[deal])]
-    closed = block.history.records[deal]["closed_on"]
-    year = closed.year if isinstance(closed, date) else None
-    vi, en = project["name_vi"] or project["name_en"], project["name_en"] or project["name_vi"]
-    role = ROLE_NAMES[str(block.history.records[deal]["role"])]
-    return f"{vi} ({role['vi']}, {year or 'không rõ năm'})", f"{en} ({role['en']}, {year or 'year unknown'})"
-
-
 def _history(block: Block, i: int, wanted: Callable[[int], bool] = lambda _: True) -> Shown:
-    own = [d for d in _deals(block, i) if wanted(d)]
+    own = [d for d in deals_of(block, i) if wanted(d)]
     n = len(own)
-    lines = [_deal_line(block, d) for d in own[:2]]
+    lines = [deal_line(block, d) for d in own[:2]]
     if not own:
         partner: Both = {"vi": "chưa ghi nhận thương vụ", "en": "no deal on record"}
         return Shown(project=_project_sector(block), partner=partner)
@@ -121,11 +71,11 @@ def _history(block: Block, i: int, wanted: Callable[[int], bool] = lambda _: Tru
 
 def _project_sector(block: Block) -> Both:
     p = block.project
-    return _divisions(block.projects.divisions[p], block, estimated=bool(block.projects.estimated[p]))
+    return division_names(block.projects.divisions[p], block, estimated=bool(block.projects.estimated[p]))
 
 
 def _partner_sector(block: Block, row: int) -> Both:
-    return _divisions(block.partners.divisions[row], block, estimated=bool(block.partners.estimated[row]))
+    return division_names(block.partners.divisions[row], block, estimated=bool(block.partners.estimated[row]))
 
 
 def _show_sector(block: Block, i: int) -> Shown:
@@ -133,7 +83,7 @@ def _show_sector(block: Block, i: int) -> Shown:
     return Shown(
         project=_project_sector(block),
         partner=_partner_sector(block, q),
-        **_partner_source(block, i),
+        **partner_source(block, i),
     )
 
 
@@ -145,10 +95,10 @@ def _show_text(block: Block, i: int) -> Shown:
         "en": str(p["name_en"] or p["name_vi"] or told_project),
     }
     does = block.partners.activity_names[int(block.rows[i])][:4]
-    told = _named(does) if does else _partner_sector(block, int(block.rows[i]))
+    told = named(does) if does else _partner_sector(block, int(block.rows[i]))
     if not does and q["sector"]:
         told = {"vi": told["vi"], "en": str(q["sector"])}
-    return Shown(project=project, partner=told, **_partner_source(block, i))
+    return Shown(project=project, partner=told, **partner_source(block, i))
 
 
 def _show_sector_deals(block: Block, i: int) -> Shown:
@@ -178,11 +128,11 @@ def _show_host(block: Block, i: int) -> Shown:
 def _show_activity(block: Block, i: int) -> Shown:
     own = block.deals[block.history.partner[block.deals] == block.rows[i]]
     dated = [int(d) for d in own if not np.isnan(block.history.age_years[d])]
-    as_of = _both(block.history.as_of.year)
+    as_of = both(block.history.as_of.year)
     if not dated:
         return Shown(project=as_of, partner=UNKNOWN)
     latest = min(dated, key=lambda d: (block.history.age_years[d], d))
-    vi, en = _deal_line(block, latest)
+    vi, en = deal_line(block, latest)
     record = block.history.records[latest]
     on = record["source_on"]
     return Shown(
@@ -202,7 +152,7 @@ def _working_in(block: Block, i: int, among: npt.NDArray[np.bool_]) -> Shown:
     on = source["source_on"] if source else None
     return Shown(
         project=_host(block),
-        partner=_named([block.countries.name(block.countries.codes[c]) for c in shown]),
+        partner=named([block.countries.name(block.countries.codes[c]) for c in shown]),
         source=str(source["source"]) if source else None,
         on=on if isinstance(on, date) else None,
     )
@@ -214,7 +164,7 @@ def _show_coinvestors(block: Block, i: int) -> Shown:
         str(block.partners.records[int(r)]["name"])
         for r in block.snapshot.coinvestors_of(row, project=block.project)[:4]
     ]
-    return Shown(project=_project_sector(block), partner=_both("; ".join(names)) if names else UNKNOWN)
+    return Shown(project=_project_sector(block), partner=both("; ".join(names)) if names else UNKNOWN)
 
 
 def _show_namesakes(block: Block, i: int) -> Shown:
@@ -223,7 +173,7 @@ def _show_namesakes(block: Block, i: int) -> Shown:
     order = np.lexsort((near.col, -near.data))
     rows = [int(r) for r in near.col[order] if warm[r]][:4]
     names = [str(block.partners.records[r]["name"]) for r in rows]
-    return Shown(project=_project_sector(block), partner=_both("; ".join(names)) if names else UNKNOWN)
+    return Shown(project=_project_sector(block), partner=both("; ".join(names)) if names else UNKNOWN)
 
 
 def _show_region(block: Block, i: int) -> Shown:
@@ -243,12 +193,12 @@ def _show_distance(block: Block, i: int) -> Shown:
     vi, en = _home(block, i)
     km = block.km[i]
     if np.isnan(km):
-        return Shown(project=_host(block), partner={"vi": vi, "en": en}, **_partner_source(block, i))
+        return Shown(project=_host(block), partner={"vi": vi, "en": en}, **partner_source(block, i))
     far = round(float(km), -2)
     return Shown(
         project=_host(block),
         partner={"vi": f"{vi} (≈ {number(far, 'vi')} km)", "en": f"{en} (≈ {number(far, 'en')} km)"},
-        **_partner_source(block, i),
+        **partner_source(block, i),
     )
 
 
@@ -271,7 +221,7 @@ def _kind(block: Block, i: int) -> Both:
 
 
 def _show_kind(block: Block, i: int) -> Shown:
-    return Shown(project=_project_sector(block), partner=_kind(block, i), **_partner_source(block, i))
+    return Shown(project=_project_sector(block), partner=_kind(block, i), **partner_source(block, i))
 
 
 def _show_form(block: Block, i: int) -> Shown:
@@ -279,7 +229,7 @@ def _show_form(block: Block, i: int) -> Shown:
     asked = FORM_NAMES[str(form)] if form else UNKNOWN
     if form == "other" and note:
         asked = {lang: f"{name}: {note}" for lang, name in asked.items()}
-    return Shown(project=asked, partner=_kind(block, i), **_project_source(block))
+    return Shown(project=asked, partner=_kind(block, i), **project_source(block))
 
 
 def _value(block: Block) -> Both:
@@ -288,34 +238,34 @@ def _value(block: Block) -> Both:
     if not known:
         return UNKNOWN
     mark = "≈ " if block.record["value_usd_estimated"] else ""
-    ends = [_usd(v) for v in sorted(set(known))]
+    ends = [usd(v) for v in sorted(set(known))]
     return {lang: mark + " – ".join(e[lang] for e in ends) for lang in ("vi", "en")}
 
 
 def _show_ticket(block: Block, i: int) -> Shown:
     low, high = block.partners.tickets[int(block.rows[i])]
-    ends = [_usd(float(v)) for v in (low, high) if not np.isnan(v)]
+    ends = [usd(float(v)) for v in (low, high) if not np.isnan(v)]
     ticket = {lang: " – ".join(e[lang] for e in ends) for lang in ("vi", "en")} if ends else UNKNOWN
-    return Shown(project=_value(block), partner=ticket, **_project_source(block))
+    return Shown(project=_value(block), partner=ticket, **project_source(block))
 
 
 def _show_size(block: Block, i: int) -> Shown:
     size = block.partners.records[int(block.rows[i])]["size"]
     shown = SIZE_NAMES.get(str(size or "").lower(), UNKNOWN)
-    return Shown(project=_value(block), partner=shown, **_partner_source(block, i))
+    return Shown(project=_value(block), partner=shown, **partner_source(block, i))
 
 
 def _show_green(block: Block, i: int) -> Shown:
     words: dict[object, Both] = {True: {"vi": "xanh", "en": "green"}, False: {"vi": "không xanh", "en": "not green"}}
     own, theirs = block.record["green"], block.partners.records[int(block.rows[i])]["green"]
-    return Shown(project=words.get(own, UNKNOWN), partner=words.get(theirs, UNKNOWN), **_partner_source(block, i))
+    return Shown(project=words.get(own, UNKNOWN), partner=words.get(theirs, UNKNOWN), **partner_source(block, i))
 
 
 def _show_readiness(block: Block, _: int) -> Shown:
     return Shown(
         project=STATUS_NAMES[str(block.record["status"])],
         partner={"vi": "như nhau với mọi đối tác", "en": "the same for every partner"},
-        **_project_source(block),
+        **project_source(block),
     )
 
 
@@ -398,30 +348,3 @@ def explain(block: Block, i: int, x: Floats, parts: Floats, features: Sequence[F
 def reasons_of(features: Sequence[Feature]) -> tuple[str, ...]:
     """The groups of the features, in order of first appearance."""
     return tuple(dict.fromkeys(f.reason for f in features))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One reason's part in the first pair's score and in the second's; 0 where it plays no part."""
-
-    reason: str
-    first: float
-    second: float
-
-
-def contrast(first: Floats, second: Floats, features: Sequence[Feature]) -> tuple[Difference, ...]:
-    """Why the first pair is ahead of the second: parts per reason, largest difference first.
-
-    Args:
-        first, second: contributions of the two pairs, shape (n_features + 1,).
-
-    Returns:
-        one row per reason that plays a part; the differences sum to the difference of the scores.
-    """
-    rows = []
-    for reason in reasons_of(features):
-        columns = [k for k, f in enumerate(features) if f.reason == reason]
-        one, two = float(first[columns].sum()), float(second[columns].sum())
-        if one or two:
-            rows.append(Difference(reason=reason, first=one, second=two))
-    return tuple(sorted(rows, key=lambda r: (-abs(r.first - r.second), r.reason)))

@@ -12,6 +12,7 @@ from small_world import AS_OF, PARTNERS, PROJECTS, BagEncoder, facts, large, sma
 from matcher.errors import InputError, NotFoundError
 from matcher.matching import catalogue as module
 from matcher.matching.catalogue import PER_PARTNER, PER_PROJECT, Catalogue
+from matcher.matching.contrast import MISSING
 from matcher.matching.engine import Engine
 from matcher.records import OPEN_STATUSES, Filters, MatchList, Query
 
@@ -343,7 +344,7 @@ def test_an_explanation_sets_a_pair_against_the_next_one(which: str, request: py
         assert told.following.partner_id == whole[place + 1].partner_id
         lead = told.match.score - told.following.score
         assert sum(d.first - d.second for d in told.contrast) == pytest.approx(lead, abs=1e-6)
-        sizes = [abs(d.first - d.second) for d in told.contrast]
+        sizes = [abs(d.gap) for d in told.contrast if d.reason != MISSING]
         assert sizes == sorted(sizes, reverse=True)
         for lang in ("vi", "en"):
             assert told.to_json(lang)["next"]["rank"] == place + 2

@@ -25,7 +25,7 @@ from small_world import (
 )
 
 from matcher.matching.engine import Engine
-from matcher.matching.explain import NEGLIGIBLE, SHOW, contrast, explain, reasons_of
+from matcher.matching.explain import NEGLIGIBLE, SHOW, explain, reasons_of
 from matcher.matching.features import FEATURES, NAMES, REASONS, compute
 from matcher.matching.labels import (
     FORM_NAMES,
@@ -243,19 +243,6 @@ def test_every_code_has_a_name_in_both_languages() -> None:
     assert set(FORM_NAMES) == set(FORMS)
     assert set(STATUS_NAMES) == set(PROJECT_STATUSES)
     assert set(SIZE_NAMES) == set(SIZE_USD)
-
-
-@given(
-    st.lists(st.floats(-3, 3), min_size=len(FEATURES) + 1, max_size=len(FEATURES) + 1),
-    st.lists(st.floats(-3, 3), min_size=len(FEATURES) + 1, max_size=len(FEATURES) + 1),
-)
-def test_a_contrast_adds_up_to_the_difference_of_the_scores(one: list[float], two: list[float]) -> None:
-    first, second = np.array([*one[:-1], 0.5]), np.array([*two[:-1], 0.5])  # the base is the same for all
-    rows = contrast(first, second, FEATURES)
-    assert sum(r.first - r.second for r in rows) == pytest.approx(first.sum() - second.sum(), abs=1e-9)
-    assert {r.reason for r in rows} <= set(REASONS)
-    gaps = [abs(r.first - r.second) for r in rows]
-    assert gaps == sorted(gaps, reverse=True)
 
 
 def test_undated_deals_say_so() -> None:
