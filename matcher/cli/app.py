@@ -135,8 +135,30 @@ def fit(
     console().print(plain(("ranker", "measure", "mean", "95 % interval"), lines))
     typer.echo("fitted on " + ", ".join(f"{count} {what}" for what, count in fitted.counts.items()))
     typer.echo(fitted.note)
+    if fitted.warning:
+        typer.echo(fitted.warning[settings().lang])
     typer.echo(f"engine {fitted.engine} as of {fitted.as_of} in {fitted.path}")
     typer.echo("Next: matcher match --project ID" if fitted.in_use else "The engine in use is the same as before.")
+
+
+@app.command()
+def card(
+    engine: Annotated[
+        str | None,
+        typer.Argument(metavar="[ENGINE]", help="Name or folder of a fitted engine; default: the one in use."),
+    ] = None,
+    shown: Shown = Format.TABLE,
+    lang: Language = None,
+) -> None:
+    """Print the model card of an engine: what it is for, what it saw, how good it is and where it is weak."""
+    from matcher.jobs import cards
+
+    chosen = settings()
+    found = cards.read(chosen.site(), engine)
+    if shown is Format.JSON:
+        print_json(found.to_json())
+    else:
+        typer.echo(f"{found.text((lang or Lang(chosen.lang)).value)}\n{found.engine}")
 
 
 @app.command()

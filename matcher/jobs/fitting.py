@@ -32,6 +32,7 @@ class Fitted:
     Attributes:
         metrics: ranker -> measure -> mean and the ends of its 95 % interval, on deals after those it was fitted on.
         note: which ranker was chosen, and why.
+        warning: what a reader of its lists must be told ('vi', 'en'); None for nothing.
     """
 
     engine: str
@@ -41,13 +42,14 @@ class Fitted:
     metrics: Measures
     counts: Mapping[str, int]
     note: str
+    warning: Mapping[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fit as the command line prints it."""
         return {
             "engine": self.engine, "as_of": self.as_of.isoformat(), "path": str(self.path), "in_use": self.in_use,
             "metrics": {ranker: dict(found) for ranker, found in self.metrics.items()}, "counts": dict(self.counts),
-            "note": self.note,
+            "note": self.note, "warning": None if self.warning is None else dict(self.warning),
         }  # fmt: skip
 
 
@@ -94,7 +96,7 @@ def fit(
             _point(folder, identity)
     return Fitted(
         engine=identity, as_of=as_of, path=target, in_use=out is None, metrics=engine.manifest.metrics,
-        counts=engine.manifest.counts, note=engine.manifest.ranker_note,
+        counts=engine.manifest.counts, note=engine.manifest.ranker_note, warning=engine.manifest.warning,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from matcher.errors import ConflictError, InputError, SourceError, StaleArtefactError
-from matcher.matching import describe, manifest, rank
+from matcher.matching import card, describe, manifest, rank
 from matcher.matching.calibrate import Calibrator
 from matcher.matching.catalogue import Catalogue
 from matcher.matching.corpus import CENTRES, Corpus, Encodes
@@ -79,6 +79,8 @@ class Engine:
         out.mkdir(parents=True, exist_ok=True)
         saved = {**rank.save(learned.ranker, out), "kernel": learned.kernel.to_json()}
         np.savez(out / "centres.npz", **{c: corpus.centres[c] for c in CENTRES})  # type: ignore[arg-type]  # stub lacks **arrays
+        told = card.make(facts, learned, calibrator, encoder=encoder.id, describe=describe.VERSION, seed=seed)
+        card.write(told, out)
         counts = {
             "projects": facts.projects.height,
             "partners": facts.partners.height,
@@ -99,6 +101,7 @@ class Engine:
             "calibration": calibrator.to_json(),
             "metrics": learned.metrics,
             "counts": counts,
+            "warning": card.warning(told),
             "versions": _versions(),
             "revision": revision,
             "files": {f.name: manifest.digest(f) for f in sorted(out.iterdir())},
@@ -158,7 +161,7 @@ class Engine:
         return Catalogue(
             engine=self.manifest.engine, corpus=corpus, ranker=self.ranker, kernel=self.kernel,
             calibrator=self.calibrator, snapshot=corpus.snapshot(facts.as_of), lexical=LexicalIndex(texts),
-            partner_texts=texts,
+            partner_texts=texts, warning=self.manifest.warning,
         )  # fmt: skip
 
 

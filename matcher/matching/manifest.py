@@ -22,6 +22,7 @@ class Manifest(BaseModel):
         features: column names in order; neutral values and weights lie in `ranker`.
         metrics: measure -> mean with its 95 % interval on held time, for the linear model and the chosen one.
         counts: how much the fit saw (projects, partners, deals, labelled queries ...).
+        warning: what a reader of its lists must be told ('vi', 'en'), as the model card has it; None for nothing.
         files: file name -> sha256.
     """
 
@@ -38,6 +39,7 @@ class Manifest(BaseModel):
     calibration: dict[str, Any]
     metrics: dict[str, dict[str, tuple[float, float, float]]]
     counts: dict[str, int]
+    warning: dict[str, str] | None
     versions: dict[str, str]
     revision: str | None
     files: dict[str, str]
