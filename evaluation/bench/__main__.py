@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from evaluation.bench import Timing, encoder, matching, measures
+from evaluation.bench import Timing, encoder, fit, matching, measures, retrieval
 from matcher import config
 from matcher.errors import MatcherError
 
@@ -17,6 +17,8 @@ BENCHES: tuple[tuple[str, Callable[[Path, int], Iterator[Timing]]], ...] = (
     ("encoder", encoder.run),
     ("matching", matching.run),
     ("measures", measures.run),
+    ("fit", fit.run),
+    ("retrieval", retrieval.run),
 )
 """Name -> function of data folder and seed that yields timings."""
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "numpy", "polars", "lightgbm")

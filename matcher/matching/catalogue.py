@@ -39,10 +39,11 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-RANK_ALL = 5000
-"""Up to this many allowed partners are all ranked; beyond it, the `CANDIDATES` best of retrieval."""
+RANK_ALL = 20_000
+"""Up to this many allowed partners are all ranked, which takes less than a tenth of a second; beyond it, the
+`CANDIDATES` best of retrieval. `python -m evaluation.bench retrieval` tells what that loses: docs/matching.md."""
 
-CANDIDATES = 1000
+CANDIDATES = 2000
 
 RECIPROCAL = 50
 """Where both sides are asked for, so many of the first are ordered anew; the others stay behind them."""
@@ -231,6 +232,12 @@ class Catalogue:
         block = self._block(self._project_row(project_id))
         return self.partners.frame["partner_id"].to_list(), self.ranker.score(compute(block))
 
+    def candidates(self, project_id: str) -> Ints:
+        """Row numbers of the partners that are ranked for a project when no filter is set, ascending."""
+        return self._candidates(
+            self._block(self._project_row(project_id)), np.ones(self.partners.frame.height, dtype=bool)
+        )
+
     @cached_property
     def coverage(self) -> Mapping[str, float]:
         """Share of the partners, or of open projects where the field is theirs, that carry a field."""
@@ -281,11 +288,11 @@ class Catalogue:
         )  # fmt: skip
 
     def _candidates(self, block: Block, allow: Mask) -> Ints:
-        """Row numbers to be ranked: all allowed ones, or the best of retrieval when there are very many."""
+        """Row numbers to be ranked: all allowed ones or, of very many, the best by text, words and past projects."""
         if int(allow.sum()) <= RANK_ALL:
             return np.flatnonzero(allow)
         dense = self._dense.scores(block.projects.vectors[block.project])
-        return np.sort(fuse([dense, block.lexical], allow, CANDIDATES))
+        return np.sort(fuse([dense, block.lexical, block.experience], allow, CANDIDATES))
 
     def _for_project(self, block: Block, filters: Filters) -> tuple[list[_Pair], int]:
         reference = self.corpus.facts.reference
