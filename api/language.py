@@ -20,6 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from api.schemas import Lang
+from matcher.matching.city_labels import CITY_NAMES
 from matcher.matching.labels import DEAL_STATUS_NAMES, FORM_NAMES, KIND_NAMES, ROLE_NAMES, STATUS_NAMES, Both
 from matcher.text import day, number
 
@@ -202,6 +203,7 @@ def environment(lang: Lang) -> jinja2.Environment:
         "mission_status": partial(words.label, names=MISSION_STATUS_NAMES),
         "role": partial(words.named, names=ROLE_NAMES),
         "deal_status": partial(words.named, names=DEAL_STATUS_NAMES),
+        "criterion": partial(words.named, names=CITY_NAMES),
         "outcome": partial(words.label, names=OUTCOME_NAMES),
         "field": partial(words.label, names=COVERAGE_NAMES),
     }

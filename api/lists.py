@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import polars as pl
@@ -107,7 +108,8 @@ def find(request: Request, query: Query, params: MatchParams) -> MatchList:
     """The matches for a query."""
     service = Service.of(request)
     filters = filters_of(service.directory, params.model_dump(), mark="?")
-    return service.matchmaker.match(query, n=params.n, filters=filters, as_of=params.as_of, cursor=params.cursor)
+    asked = replace(query, sort=params.sort)
+    return service.matchmaker.match(asked, n=params.n, filters=filters, as_of=params.as_of, cursor=params.cursor)
 
 
 def matches(request: Request, query: Query, params: MatchParams) -> Response:
@@ -205,10 +207,10 @@ def unsaved(directory: Directory, asked: MatchRequest) -> tuple[Query, Filters]:
         )
     filters = filters_of(directory, asked.filters.model_dump(), mark="/filters/")
     if asked.project is not None:
-        return Query(draft_project=_draft_project(directory, asked.project)), filters
+        return Query(draft_project=_draft_project(directory, asked.project), sort=asked.sort), filters
     if asked.partner is not None:
-        return Query(draft_partner=_draft_partner(directory, asked.partner)), filters
-    return Query(text=_written(asked.text or "", "/text")), filters
+        return Query(draft_partner=_draft_partner(directory, asked.partner), sort=asked.sort), filters
+    return Query(text=_written(asked.text or "", "/text"), sort=asked.sort), filters
 
 
 def _draft_project(directory: Directory, project: UnsavedProject) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """What a page shows of a record or a match: weak points, missing facts, the strongest reasons, bar lengths."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from api.directory import Directory
 from api.schemas import Lang
 from api.service import Explained
-from matcher.matching.labels import REASON_NAMES
+from matcher.matching.contrast import MISSING
 from matcher.records import Evidence, Match, MatchList
 
 STALE_DAYS = 365
@@ -34,10 +34,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How much one reason sets a pair ahead of the next (positive) or behind it (negative), as a bar."""
+    """How much one reason sets a pair ahead of another (positive) or behind it (negative), as a bar.
+
+    `missing`: what unknown facts received, which is for neither.
+    """
 
     label: str
     value: float
+    first_value: str
+    second_value: str
+    missing: bool
     x: float
     width: float
 
@@ -56,12 +62,16 @@ class Row:
     unknown: tuple[str, ...]
     bars: tuple[Bar, ...]
     abstained: str | None
+    ahead: str | None = None
 
 
 def rows(found: MatchList, directory: Directory, lang: Lang) -> list[Row]:
     """The matches of a list; bars share one scale, so that rows can be compared."""
     largest = max((abs(e.contribution or 0.0) for m in found.matches for e in m.evidence), default=0.0)
-    return [row(m, directory, lang, largest) for m in found.matches]
+    shown = [row(m, directory, lang, largest) for m in found.matches]
+    if shown and found.ahead is not None:
+        shown[0] = replace(shown[0], ahead=found.ahead[lang])
+    return shown
 
 
 def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
@@ -102,7 +112,7 @@ def _bar(e: Evidence, lang: Lang, largest: float) -> Bar:
 
 
 def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[str, Any]:
-    """The pair as a row, the next candidate, and what sets them apart, largest difference first."""
+    """The pair as a row, the partner it is compared with, and what sets them apart, largest difference first."""
     following = explained.following
     largest = max((abs(d.first - d.second) for d in explained.contrast), default=0.0)
     differences = []
@@ -110,12 +120,19 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
         value = d.first - d.second
         length = abs(value) / largest * BAR_HALF if largest else 0.0
         x = BAR_HALF - length if value < 0 else BAR_HALF
-        label = REASON_NAMES[d.reason][lang] if d.reason in REASON_NAMES else d.reason
-        differences.append(Difference(label=label, value=value, x=round(x, 1), width=round(length, 1)))
+        differences.append(
+            Difference(
+                label=d.label[lang], value=value, first_value=d.first_value[lang], second_value=d.second_value[lang],
+                missing=d.reason == MISSING, x=round(x, 1), width=round(length, 1),
+            )
+        )  # fmt: skip
     largest = max((abs(e.contribution or 0.0) for e in explained.match.evidence), default=0.0)
     return {
         "row": row(explained.match, directory, lang, largest),
         "following": following,
+        "chosen": explained.chosen,
+        "sentence": None if explained.sentence is None else explained.sentence[lang],
+        "lead": sum(d.value for d in differences),
         "differences": differences,
         "engine": explained.match.engine,
     }

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.answers import Format
-from matcher.records import FORMS, MISSION_TYPES, PARTNER_KINDS, PROJECT_STATUSES
+from matcher.records import FORMS, MISSION_TYPES, PARTNER_KINDS, PROJECT_STATUSES, Sort
 
 MAX_N = 200
 MAX_CURSOR_CHARS = 2_000
 MAX_SEARCH_CHARS = 500
 
+SORT = "partner: by the score, the partner's side; both: the first ones by both sides, the partner's and the city's"
 Lang = Literal["vi", "en"]
 Many = Annotated[list[str], Field(default_factory=list, max_length=50)]
 Usd = Annotated[float, Field(gt=0, lt=1e15, allow_inf_nan=False)]
@@ -44,6 +45,9 @@ class RecordParams(Strict):
 class PairParams(Strict):
     """Parameters of an explanation."""
 
+    against: str | None = Field(
+        default=None, max_length=200, description="partner to compare with; default: the one ranked after this one"
+    )
     lang: Lang | None = Field(default=None, description="language of the values; default: Accept-Language, else en")
 
 
@@ -116,6 +120,7 @@ class MatchParams(Strict):
 
     n: int = Field(default=10, ge=1, le=MAX_N, description="matches on this page")
     cursor: str | None = Field(default=None, max_length=MAX_CURSOR_CHARS, description="`next` of the page before")
+    sort: Sort = Field(default="partner", description=SORT)
     as_of: date | None = Field(default=None, description="facts public on that day; default: today")
     lang: Lang | None = Field(default=None, description="language of the values; default: Accept-Language, else en")
     format: Format | None = Field(default=None, description="instead of the Accept header")
@@ -182,5 +187,6 @@ class MatchRequest(Body):
     filters: MatchFilters = Field(default_factory=lambda: MatchFilters.model_validate({}))
     n: int = Field(default=10, ge=1, le=MAX_N)
     cursor: str | None = Field(default=None, max_length=MAX_CURSOR_CHARS)
+    sort: Sort = Field(default="partner", description=SORT)
     as_of: Annotated[date | None, Field(strict=False)] = None
     lang: Lang | None = None

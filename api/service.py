@@ -58,12 +58,27 @@ class Apart(Protocol):
 
     @property
     def second(self) -> float:
-        """Part in the score of the next candidate."""
+        """Part in the score of the partner that it is compared with."""
+        ...
+
+    @property
+    def label(self) -> Mapping[str, str]:
+        """Name of the reason, 'vi' and 'en'."""
+        ...
+
+    @property
+    def first_value(self) -> Mapping[str, str]:
+        """What is on record of the pair's partner."""
+        ...
+
+    @property
+    def second_value(self) -> Mapping[str, str]:
+        """What is on record of the other."""
         ...
 
 
 class Explained(Protocol):
-    """Why a pair got its score; `matcher.matching.catalogue.Explanation` is one."""
+    """Why a pair got its score; `matcher.matching.contrast.Explanation` is one."""
 
     @property
     def match(self) -> Match:
@@ -72,7 +87,17 @@ class Explained(Protocol):
 
     @property
     def following(self) -> Match | None:
-        """The next candidate."""
+        """The partner that it is compared with."""
+        ...
+
+    @property
+    def chosen(self) -> bool:
+        """Somebody asked to compare with `following`, which need not be the next candidate."""
+        ...
+
+    @property
+    def sentence(self) -> Mapping[str, str] | None:
+        """Who of the two is ahead and why."""
         ...
 
     @property
@@ -115,8 +140,8 @@ class Matchmaking(Protocol):
         """Ranked matches."""
         ...
 
-    def explain(self, project_id: str, partner_id: str) -> Explained:
-        """Evidence of one pair, and the contrast with the next candidate."""
+    def explain(self, project_id: str, partner_id: str, *, against: str | None = None) -> Explained:
+        """Evidence of one pair, and the contrast with the next candidate or the one `against`."""
         ...
 
     def engines(self) -> list[Mapping[str, Any]]:

@@ -247,6 +247,45 @@ class Screening(Strict):
     expires_on: date | None
 
 
+class Rule(Strict):
+    """Where the city's rules say what they look for."""
+
+    name: Name
+    source: str
+    on: date | None
+
+
+class Criterion(Strict):
+    """One thing that the city looks for; `grade` null: not known."""
+
+    criterion: str
+    grade: float | None
+    statement: Name
+    value: str
+    source: str | None
+    on: date | None
+    rule: Rule
+
+
+class Gate(Strict):
+    """`stop`: something on record must be checked before any contact."""
+
+    state: Literal["stop", "not_screened"]
+    statement: Name
+    source: str | None
+    on: date | None
+
+
+class City(Strict):
+    """Would the city want this partner: apart from the score, which it does not change."""
+
+    value: float | None = Field(description="mean grade, 0 to 1, an unknown one counting ½; null: too little is known")
+    known: int = Field(description="criteria that are known")
+    of: int = Field(description="criteria in all")
+    gate: Gate
+    criteria: list[Criterion]
+
+
 class Match(Strict):
     """One ranked proposal, with reasons. Exactly one of `probability` and `abstained` is set."""
 
@@ -257,6 +296,7 @@ class Match(Strict):
     probability: Chance | None
     abstained: str | None
     evidence: list[Reason]
+    city: City | None = Field(description="null where the city's rules do not reach")
     screening: Screening
     route: list[dict[str, str]]
     engine: str
@@ -273,6 +313,7 @@ class MatchList(Strict):
     candidates: int = Field(description="records that were compared")
     coverage: dict[str, float] = Field(description="field -> share of the candidates that carry it")
     notes: list[str]
+    ahead: str | None = Field(description="why the first partner of a project is ahead of the second")
     next: str | None
 
 

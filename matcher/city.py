@@ -12,6 +12,12 @@ LEAST_KNOWN = 2
 """With fewer known criteria there is no figure."""
 
 GateState = Literal["stop", "not_screened"]
+Outcome = Literal["yes", "no", "unknown"]
+
+
+def outcome(grade: float | None) -> Outcome:
+    """What a grade says."""
+    return "unknown" if grade is None else "yes" if grade > 0 else "no"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,11 @@ class Criterion:
     rule: Mapping[str, str]
     rule_source: str
     rule_on: date | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the criterion is met."""
+        return outcome(self.grade)
 
     def to_json(self, lang: str = "en") -> dict[str, Any]:
         """The criterion of the API; the value in `lang`."""

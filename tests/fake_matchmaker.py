@@ -10,7 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from matcher.city import CitySide, Criterion, Gate, outcome
 from matcher.errors import InputError, NotFoundError
+from matcher.matching.city_labels import CITY_STATEMENTS, GATE_STATEMENTS
 from matcher.matching.contrast import Difference, Explanation
 from matcher.records import (
     OPEN_STATUSES,
@@ -167,6 +169,24 @@ MISSIONS = frame(
 ACCREDITATION = frame("accreditation", [{"mission_id": "id-jakarta", "country": "PG", "note": "2018"}])
 
 
+def _criterion(name: str, grade: float | None, value: str) -> Criterion:
+    return Criterion(
+        name=name, grade=grade, statement=CITY_STATEMENTS[name][outcome(grade)], value={"vi": value, "en": value},
+        source=None if grade is None else SOURCE["source"], on=None if grade is None else date(2026, 3, 1),
+        rule={"vi": "Nghị quyết 98/2023/QH15", "en": "Resolution 98/2023/QH15"}, rule_source="https://example.org/rule",
+        rule_on=date(2025, 12, 11),
+    )  # fmt: skip
+
+
+CITY = CitySide(
+    criteria=(
+        _criterion("field", 1.0, "52"), _criterion("technology", None, "?"), _criterion("environment", 0.0, "E")
+    ),
+    gate=Gate(state="not_screened", statement=GATE_STATEMENTS["not_screened"]),
+)  # fmt: skip
+STOP = Gate(state="stop", statement=GATE_STATEMENTS["country"], source="https://example.org/un", on=date(2017, 9, 15))
+
+
 @dataclass
 class FakeStore:
     """Tables in memory; `revision_number` grows when a test says that facts changed."""
@@ -238,11 +258,14 @@ class FakeMatchmaker:
             matches=tuple(self._match(i, *t) for i, t in enumerate(shown, start=start + 1)),
             candidates=len(pairs), coverage={"sector": 0.8, "ticket_usd": 0.2}, notes=tuple(notes),
             next=f"fake.{start + n}" if len(pairs) > start + n else None,
+            ahead={"vi": "A xếp trên B.", "en": "A is ahead of B."} if query.project_id and not start else None,
         )  # fmt: skip
 
-    def explain(self, project_id: str, partner_id: str) -> Explanation:
+    def explain(self, project_id: str, partner_id: str, *, against: str | None = None) -> Explanation:
         project, partner = self._one("project", project_id), self._one("partner", partner_id)
         others = [q for q in self.facts.partners.to_dicts() if q["partner_id"] != partner_id]
+        if against is not None:
+            others = [self._one("partner", against)]
         return Explanation(
             match=self._match(1, self._score(project, partner), project, partner), base=0.1,
             following=self._match(2, self._score(project, others[0]), project, others[0]),
@@ -250,6 +273,7 @@ class FakeMatchmaker:
                 Difference(reason="sector", first=0.6, second=0.1, first_value=_both("52"), second_value=_both("37")),
                 Difference(reason="kind", first=0.0, second=0.2, first_value=_both("?"), second_value=_both("DFI")),
             ),
+            chosen=against is not None,
         )  # fmt: skip
 
     def engines(self) -> list[Mapping[str, Any]]:
@@ -301,6 +325,7 @@ class FakeMatchmaker:
                 reason("ticket", "missing", "Không rõ quy mô vốn", "Ticket unknown", None),
             ),
             engine="fake-1", as_of=AS_OF, route=({"kind": "mission", "id": "ae-embassy"},) if known else (),
+            city=CITY if partner["country"] != "FR" else replace(CITY, gate=STOP),
         )  # fmt: skip
 
 

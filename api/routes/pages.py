@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import lists, present
 from api.directory import Directory
@@ -14,7 +14,7 @@ from api.schemas import MAX_CURSOR_CHARS, MAX_N, Lang, Usd
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
 from matcher.jobs.matchmaker import ACCREDITATION_UNKNOWN
-from matcher.records import PARTNER_KINDS, Filters, MatchList
+from matcher.records import PARTNER_KINDS, Filters, MatchList, Sort
 from matcher.records import Query as Question
 from matcher.text import fold
 
@@ -27,6 +27,8 @@ PLAIN_PATHS = ("/v1", "/healthz", "/readyz", "/openapi.json", "/static")
 Asked = Annotated[str | None, Query(max_length=500)]
 Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR_CHARS)]
 PageLang = Annotated[Lang | None, Query()]
+PageSort = Annotated[Sort, Query()]
+Compared = Annotated[str, Query(min_length=1, max_length=200)]
 
 
 def wants_page(request: Request) -> bool:
@@ -146,10 +148,12 @@ def _match_context(directory: Directory, found: MatchList | None, failure: str |
     }
 
 
-def _paging(cursor: str | None, asked: Mapping[str, str]) -> dict[str, Any]:
-    """What the links to the next page and to the same rows as a file carry on: the filters."""
-    first = {k: v for k, v in asked.items() if v}
-    return {"cursor": cursor, "first": first, "query": urlencode([*first.items(), ("n", MAX_N)]) + "&"}
+def _paging(cursor: str | None, asked: Mapping[str, str], sort: Sort) -> dict[str, Any]:
+    """What the links to the next page and to the same rows as a file carry on: the filters and the order."""
+    filters = {k: v for k, v in asked.items() if v}
+    first = filters | ({} if sort == "partner" else {"sort": sort})
+    query = urlencode([*first.items(), ("n", MAX_N)]) + "&"
+    return {"cursor": cursor, "filters": filters, "first": first, "sort": sort, "query": query}
 
 
 @router.get("/projects/{project_id}")
@@ -160,6 +164,7 @@ async def project_page(
     kind: Asked = None,
     sector: Asked = None,
     cursor: Cursor = None,
+    sort: PageSort = "partner",
     lang: PageLang = None,
 ) -> Response:
     """One project: facts with source, weak points, ranked partners with evidence."""
@@ -171,12 +176,12 @@ async def project_page(
         project = directory.get("projects", project_id)
         given = {"country": country or "", "kind": kind or "", "sector": sector or ""}
         filters = lists.filters_of(directory, {k: (v,) for k, v in given.items() if v}, mark="?")
-        found, failure = _found(service, Question(project_id=project_id), cursor, filters)
+        found, failure = _found(service, Question(project_id=project_id, sort=sort), cursor, filters)
         return render(
             request, "project.html", shown,
             project=project, deals=lists.deals(directory, project_id=project_id),
             missing=present.missing_facts(project), weak=present.weak_points(project, directory.as_of),
-            asked=given, paging=_paging(cursor, given), options=_partner_options(directory, shown),
+            asked=given, paging=_paging(cursor, given, sort), options=_partner_options(directory, shown),
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip
 
@@ -196,16 +201,25 @@ def _partner_options(directory: Directory, lang: Lang) -> dict[str, list[tuple[s
     }
 
 
+@router.get("/projects/{project_id}/compare")
+async def compare_page(project_id: str, first: Compared, second: Compared, lang: PageLang = None) -> Response:
+    """To the page of the first partner, compared with the second; a form cannot write into a path."""
+    path = f"/projects/{quote(project_id, safe='')}/partners/{quote(first, safe='')}"
+    return RedirectResponse(url(path, lang or DEFAULT, {"against": second}), status_code=303)
+
+
 @router.get("/projects/{project_id}/partners/{partner_id}")
-async def pair_page(request: Request, project_id: str, partner_id: str, lang: PageLang = None) -> Response:
-    """One pair: the full evidence, and what sets it apart from the next candidate."""
+async def pair_page(
+    request: Request, project_id: str, partner_id: str, against: Asked = None, lang: PageLang = None
+) -> Response:
+    """One pair: the full evidence, and what sets it apart from the next candidate or from the one `against`."""
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
     def work() -> Response:
         directory = service.directory
         project, partner = directory.get("projects", project_id), directory.get("partners", partner_id)
-        explained = service.matchmaker.explain(project_id, partner_id)
+        explained = service.matchmaker.explain(project_id, partner_id, against=against or None)
         return render(
             request, "pair.html", shown,
             project=project, partner=partner, directory=directory, as_of=explained.match.as_of,
@@ -216,7 +230,9 @@ async def pair_page(request: Request, project_id: str, partner_id: str, lang: Pa
 
 
 @router.get("/partners/{partner_id}")
-async def partner_page(request: Request, partner_id: str, cursor: Cursor = None, lang: PageLang = None) -> Response:
+async def partner_page(
+    request: Request, partner_id: str, cursor: Cursor = None, sort: PageSort = "partner", lang: PageLang = None
+) -> Response:
     """One partner: facts with source, where it works, its deals, ranked projects."""
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
@@ -224,12 +240,12 @@ async def partner_page(request: Request, partner_id: str, cursor: Cursor = None,
     def work() -> Response:
         directory = service.directory
         partner = directory.get("partners", partner_id)
-        found, failure = _found(service, Question(partner_id=partner_id), cursor)
+        found, failure = _found(service, Question(partner_id=partner_id, sort=sort), cursor)
         home = directory.countries.get(partner["country"] or "", {})
         return render(
             request, "partner.html", shown,
             partner=partner, local_lang=present.local_language(partner["name_local"], home.get("languages")),
-            paging=_paging(cursor, {}), deals=lists.deals(directory, partner_id=partner_id),
+            paging=_paging(cursor, {}, sort), deals=lists.deals(directory, partner_id=partner_id),
             places=lists.footprint(directory, partner_id),
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip
@@ -260,7 +276,9 @@ async def missions_page(request: Request, q: Asked = None, lang: PageLang = None
 
 
 @router.get("/missions/{mission_id}")
-async def mission_page(request: Request, mission_id: str, cursor: Cursor = None, lang: PageLang = None) -> Response:
+async def mission_page(
+    request: Request, mission_id: str, cursor: Cursor = None, sort: PageSort = "partner", lang: PageLang = None
+) -> Response:
     """One mission: the countries it covers and the pairs for them; what is missing is named."""
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
@@ -268,11 +286,11 @@ async def mission_page(request: Request, mission_id: str, cursor: Cursor = None,
     def work() -> Response:
         directory = service.directory
         mission = directory.get("missions", mission_id)
-        found, failure = _found(service, Question(mission_id=mission_id), cursor)
+        found, failure = _found(service, Question(mission_id=mission_id, sort=sort), cursor)
         partners = directory.partners_by_country()
         return render(
             request, "mission.html", shown,
-            mission=mission, partners=partners, paging=_paging(cursor, {}),
+            mission=mission, partners=partners, paging=_paging(cursor, {}, sort),
             told=found is not None and ACCREDITATION_UNKNOWN in found.notes,
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip

@@ -48,7 +48,12 @@ async def match_project(
 async def explain_pair(
     request: Request, project_id: ProjectId, partner_id: PartnerId, params: Annotated[schemas.PairParams, Query()]
 ) -> Response:
-    """Evidence of one pair, and why the partner is ahead of the next."""
+    """Evidence of one pair, and what sets the partner apart from the next one or from the one `against`."""
     service = Service.of(request)
     lang = lists.language(request, params.lang)
-    return await service.run(lambda: record(request, service.matchmaker.explain(project_id, partner_id).to_json(lang)))
+
+    def work() -> Response:
+        told = service.matchmaker.explain(project_id, partner_id, against=params.against)
+        return record(request, told.to_json(lang))
+
+    return await service.run(work)

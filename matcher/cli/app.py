@@ -1,6 +1,7 @@
 """The commands of `matcher` and their options; what they do is in `matcher.jobs`."""
 
 # ruff: noqa: PLC0415 - modules are imported when a command needs them, so that `matcher --help` is quick
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from matcher.cli.running import (
     Kind,
     Lang,
     ListFormat,
+    Order,
     actor,
     console,
     print_json,
@@ -172,6 +174,9 @@ def match(
     country: Annotated[str | None, typer.Option(metavar="ISO2", help="Pairs with partners of this country.")] = None,
     text: Annotated[str | None, typer.Option(help="Partners for what this text says, in any language.")] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=1000, help="How many matches.")] = 10,
+    sort: Annotated[
+        Order, typer.Option(help="partner: by the partner's side; both: the first ones by both sides.")
+    ] = Order.PARTNER,
     filter_: Annotated[
         list[str] | None,
         typer.Option(
@@ -209,7 +214,7 @@ def match(
 
     chosen = settings()
     filters = asking.filters(asking.pairs([*(filter_ or []), *(more or [])]))
-    question = query(given[0], str(asked[given[0]]))
+    question = replace(query(given[0], str(asked[given[0]])), sort="both" if sort is Order.BOTH else "partner")
     language = (lang or Lang(chosen.lang)).value
     with progress() as tell, Matchmaker(chosen.site(), today=today, progress=tell) as maker:
         found = maker.match(question, n=n, filters=filters, as_of=as_of and as_of.date())
@@ -222,18 +227,21 @@ def match(
 def explain(
     project: Annotated[str, typer.Option(metavar="ID", help="The project.")],
     partner: Annotated[str, typer.Option(metavar="ID", help="The partner.")],
+    against: Annotated[
+        str | None, typer.Option(metavar="ID", help="Compare with this partner; default: the next candidate.")
+    ] = None,
     as_of: Day = None,
     shown: Shown = Format.TABLE,
     lang: Language = None,
 ) -> None:
-    """Show all evidence for and against one pair, and what sets it apart from the next candidate."""
+    """Show all evidence for and against one pair, and what sets it apart from the next candidate or another one."""
     from matcher.cli.tables import explanation
     from matcher.jobs.matchmaker import Matchmaker
 
     chosen = settings()
     language = (lang or Lang(chosen.lang)).value
     with progress() as tell, Matchmaker(chosen.site(), today=today, progress=tell) as maker:
-        told = maker.explain(project, partner, as_of=as_of and as_of.date())
+        told = maker.explain(project, partner, against=against, as_of=as_of and as_of.date())
     if shown is Format.JSON:
         print_json(told.to_json(language))
     else:

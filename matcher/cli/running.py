@@ -55,6 +55,13 @@ class Kind(StrEnum):
     SCREENING = "screening"
 
 
+class Order(StrEnum):
+    """What orders a list of matches."""
+
+    PARTNER = "partner"
+    BOTH = "both"
+
+
 class ListFormat(StrEnum):
     """How a list of matches is printed or saved."""
 

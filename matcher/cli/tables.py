@@ -1,6 +1,7 @@
 """Matches, explanations and lists as tables for the terminal, in Vietnamese or English, 80 to 120 columns wide."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from io import StringIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,12 +12,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from matcher.city import CitySide
 from matcher.jobs.sheets import name
+from matcher.matching.city_labels import CITY_NAMES
 from matcher.matching.contrast import Explanation
 from matcher.matching.labels import KIND_NAMES
 from matcher.records import Evidence, Match, MatchList, Probability
 from matcher.text import day, number
 
+OUTCOMES = {"yes": ("▲", "green"), "no": ("▼", "red"), "unknown": ("?", "yellow")}
 MARKS = {"for": ("▲", "green"), "against": ("▼", "red"), "missing": ("?", "yellow")}
 SHOWN = {"for": 2, "against": 1, "missing": 1}
 """How many pieces of evidence a line of a match list shows; `explain` shows all."""
@@ -28,9 +32,11 @@ WORDS = {
         "none": "Không có kết quả nào cho câu hỏi này.",
         "thin": "chưa đủ dữ liệu", "within": "trong {days} ngày", "score": "điểm", "feature": "Yếu tố",
         "contribution": "Đóng góp", "source": "Nguồn", "for": "Thuận lợi", "against": "Bất lợi",
-        "missing": "Chưa biết", "ahead": "Vì sao đứng trên đối tác kế tiếp: {name}",
+        "missing": "Chưa biết", "next_one": "So với đối tác kế tiếp: {name}", "other": "So với {name}",
+        "city": "Thành phố cần gì", "city_known": "đã biết {known} trên {of} tiêu chí", "rule": "Căn cứ",
+        "criterion": "Tiêu chí", "on_record": "Đã ghi nhận",
         "last": "Không có đối tác kế tiếp để so sánh.", "derived": "suy ra từ nhiều bản ghi",
-        "this": "Đối tác này", "next": "Kế tiếp", "difference": "Chênh lệch",
+        "this": "Đối tác này", "next": "Bên kia", "difference": "Chênh lệch",
         "of": "Hiện {shown} trong {candidates} hồ sơ",
     },
     "en": {
@@ -38,9 +44,11 @@ WORDS = {
         "candidates": "candidates", "as_of": "as of", "engine": "engine", "note": "Note",
         "none": "Nothing was found for this question.", "thin": "too little data", "within": "within {days} days",
         "score": "score", "feature": "Factor", "contribution": "Contribution", "source": "Source",
-        "for": "For", "against": "Against", "missing": "Not known", "ahead": "Why ahead of the next candidate: {name}",
+        "for": "For", "against": "Against", "missing": "Not known", "next_one": "Compared with the next: {name}",
+        "other": "Compared with {name}", "city": "What the city looks for", "rule": "Rule", "criterion": "Criterion",
+        "city_known": "{known} of {of} criteria known", "on_record": "On record",
         "last": "There is no next candidate to compare with.", "derived": "derived from several records",
-        "this": "This one", "next": "Next", "difference": "Difference",
+        "this": "This one", "next": "The other", "difference": "Difference",
         "of": "{shown} of {candidates} candidates shown",
     },
 }  # fmt: skip
@@ -63,6 +71,8 @@ def match_list(found: MatchList, lang: str, asked: str) -> RenderableType:
         parts.append(_matches(found, lang, probability=not alike))
     else:
         parts.append(Padding(Text(words["none"]), (1, 0)))
+    if found.ahead is not None:
+        parts.append(Text(found.ahead[lang]))
     if alike:
         parts.append(Text(f"{words['probability']}: – {abstained.pop()}", style="dim"))
     shown = words["of"].format(
@@ -96,7 +106,7 @@ def _matches(found: MatchList, lang: str, *, probability: bool) -> Table:
             cells.append(_two_lines(name(match, lang), match.project_id))
         if probability:
             cells.append(_chance(match, lang))
-        table.add_row(*cells, _why(match.evidence, lang))
+        table.add_row(*cells, Text("\n").join([_why(match.evidence, lang), *_city_lines(match, lang)]))
     return table
 
 
@@ -179,20 +189,59 @@ def explanation(told: Explanation, lang: str) -> RenderableType:
                 Text(words[direction], style=f"bold {MARKS[direction][1]}"),
                 _evidence(chosen, lang, largest),
             ]
+    if match.city is not None:
+        parts += [Text(""), Text(words["city"], style="bold"), _city(match.city, lang)]
     parts.append(Text(""))
-    if told.following is None:
+    if told.following is None or told.sentence is None:
         parts.append(Text(words["last"], style="dim"))
     else:
-        parts += [Text(words["ahead"].format(name=told.following.partner_name), style="bold"), _contrast(told, lang)]
+        title = words["other" if told.chosen else "next_one"].format(name=told.following.partner_name)
+        parts += [Text(title, style="bold"), Text(told.sentence[lang]), _contrast(told, lang)]
     return Group(*parts)
 
 
-def _origin(piece: Evidence, lang: str) -> Text:
-    """Where the values come from: the publisher's host, which a terminal opens, and the day."""
-    source = piece.source or WORDS[lang]["derived"]
-    host = urlsplit(source).hostname if source.startswith(("http://", "https://")) else None
-    shown = Text(host or source, style=f"dim link {source}" if host else "dim")
-    return shown if piece.on is None else Text.assemble(shown, (f", {day(piece.on, lang)}", "dim"))
+def _origin(source: str | None, on: date | None, lang: str) -> Text:
+    """Where a value comes from: the first publisher's host, which a terminal opens, and the day."""
+    first = (source or WORDS[lang]["derived"]).split(" ; ")[0]
+    host = urlsplit(first).hostname if first.startswith(("http://", "https://")) else None
+    shown = Text(host or first, style=f"dim link {first}" if host else "dim")
+    return shown if on is None else Text.assemble(shown, (f", {day(on, lang)}", "dim"))
+
+
+def _city_lines(match: Match, lang: str) -> list[Text]:
+    """The city's side below the reasons of a list: what stops the pair, else which criteria are met."""
+    side = match.city
+    if side is None:
+        return []
+    if side.gate.state == "stop":
+        return [Text(f"■ {side.gate.statement[lang]}", style="bold red")]
+    marked = [f"{OUTCOMES[c.outcome][0]} {CITY_NAMES[c.name][lang]}" for c in side.criteria]
+    return [Text(f"{WORDS[lang]['city']}: {' · '.join(marked)}", style="dim")]
+
+
+def _city(side: CitySide, lang: str) -> RenderableType:
+    """Every criterion of the city with the rule and the fact, the figure, and the gate."""
+    words = WORDS[lang]
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("", width=1)
+    table.add_column(words["criterion"], ratio=5, overflow="fold")
+    table.add_column(words["on_record"], ratio=3, overflow="fold")
+    table.add_column(words["rule"], ratio=4, overflow="fold")
+    for c in side.criteria:
+        mark, style = OUTCOMES[c.outcome]
+        fact = Text(c.value[lang])
+        if c.source is not None:
+            fact = Text.assemble(fact, "\n", _origin(c.source, c.on, lang))
+        rule = Text.assemble(c.rule[lang], "\n", _origin(c.rule_source, c.rule_on, lang))
+        table.add_row(Text(mark, style=style), Text(c.statement[lang]), fact, rule)
+    figure = "–" if side.value is None else number(side.value, lang, 2)
+    known = words["city_known"].format(known=side.known, of=len(side.criteria))
+    stopped = side.gate.state == "stop"
+    gate = Text(f"■ {side.gate.statement[lang]}" if stopped else side.gate.statement[lang])
+    gate.stylize("bold red" if stopped else "dim")
+    if stopped:
+        gate = Text.assemble(gate, " ", _origin(side.gate.source, side.gate.on, lang))
+    return Group(Text(f"{figure} · {known}", style="dim"), table, gate)
 
 
 def _contrast(told: Explanation, lang: str) -> Table:
@@ -234,7 +283,7 @@ def _evidence(pieces: Sequence[Evidence], lang: str, largest: float) -> Table:
             bar = Text.assemble(("█" * length, style), f" {_signed(piece.contribution, lang)}")
         table.add_row(
             Text(mark, style=style),
-            Text.assemble(piece.statement[lang], "\n", _origin(piece, lang)),
+            Text.assemble(piece.statement[lang], "\n", _origin(piece.source, piece.on, lang)),
             Text(piece.project_value[lang]),
             Text(piece.partner_value[lang]),
             bar,

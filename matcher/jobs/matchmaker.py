@@ -173,16 +173,20 @@ class Matchmaker:
             revision=revision,
         )
 
-    def explain(self, project_id: str, partner_id: str, *, as_of: date | None = None) -> Explanation:
-        """All evidence for one pair, and its contrast with the next candidate.
+    def explain(
+        self, project_id: str, partner_id: str, *, against: str | None = None, as_of: date | None = None
+    ) -> Explanation:
+        """All evidence for one pair, and its contrast with the next candidate or with the partner `against`.
 
         Raises:
-            NotFoundError: the project or partner does not exist; `nearby` lists similar ones.
+            NotFoundError: the project or a partner does not exist; `nearby` lists similar ones.
+            InputError: a partner is to be compared with itself.
         """
         catalogue = self.catalogue(as_of)
         self._check(Query(project_id=project_id), catalogue)
-        self._check(Query(partner_id=partner_id), catalogue)
-        found = catalogue.explain(project_id, partner_id)
+        for partner in (partner_id, *([] if against is None else [against])):
+            self._check(Query(partner_id=partner), catalogue)
+        found = catalogue.explain(project_id, partner_id, against=against)
         cover = self._covering()
         following = found.following
         return replace(

@@ -14,11 +14,12 @@ COLUMNS: dict[str, pl.DataType] = {
     "rank": INT, "project_id": TEXT, "project_name": TEXT, "partner_id": TEXT, "partner_name": TEXT,
     "partner_country": TEXT, "partner_kind": TEXT, "score": NUM, "probability": NUM, "probability_low": NUM,
     "probability_high": NUM, "outcome": TEXT, "horizon_days": INT, "abstained": TEXT, "reasons_for": TEXT,
-    "reasons_against": TEXT, "missing": TEXT, "as_of": DAY, "engine": TEXT,
+    "reasons_against": TEXT, "missing": TEXT, "city_value": NUM, "city_known": INT, "city_criteria": INT,
+    "city_met": TEXT, "city_not_met": TEXT, "city_unknown": TEXT, "city_stop": TEXT, "as_of": DAY, "engine": TEXT,
 }  # fmt: skip
 _WIDTHS = {
     "rank": 6, "project_name": 44, "partner_name": 40, "reasons_for": 70, "reasons_against": 50, "missing": 50,
-    "abstained": 36, "engine": 22,
+    "abstained": 36, "city_met": 44, "city_not_met": 36, "city_unknown": 44, "city_stop": 36, "engine": 22,
 }  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -135,8 +136,23 @@ def _row(match: Match, lang: str) -> list[object]:
         match.rank, match.project_id, name(match, lang), match.partner_id, match.partner_name, match.partner_country,
         match.partner_kind, round(match.score, 6), p and p.value, p and p.low, p and p.high, p and p.outcome,
         p and p.horizon_days, match.abstained and match.abstained[lang], _reasons(match, "for", lang),
-        _reasons(match, "against", lang), _reasons(match, "missing", lang), match.as_of, match.engine,
+        _reasons(match, "against", lang), _reasons(match, "missing", lang), *_city(match, lang), match.as_of,
+        match.engine,
     ]  # fmt: skip
+
+
+def _city(match: Match, lang: str) -> list[object]:
+    """The city's side: figure, criteria known and in all, those met, not met and not known, and what stops the pair."""
+    side = match.city
+    if side is None:
+        return [None] * 7
+    told = {
+        outcome: "; ".join(c.statement[lang] for c in side.criteria if c.outcome == outcome) or None
+        for outcome in ("yes", "no", "unknown")
+    }
+    stop = side.gate.statement[lang] if side.gate.state == "stop" else None
+    value = None if side.value is None else round(side.value, 4)
+    return [value, side.known, len(side.criteria), told["yes"], told["no"], told["unknown"], stop]
 
 
 def _reasons(match: Match, direction: Direction, lang: str) -> str | None:

@@ -1,7 +1,8 @@
 """What the city looks for, in words for readers: names, and whole sentences per outcome."""
 
 from collections.abc import Mapping
-from typing import Literal
+
+from matcher.city import Outcome
 
 Both = Mapping[str, str]
 
@@ -22,7 +23,7 @@ CITY_NAMES: dict[str, Both] = {
 }
 """What the city looks for in a partner, in the order in which it is shown."""
 
-CITY_STATEMENTS: dict[str, dict[Literal["yes", "no", "unknown"], Both]] = {
+CITY_STATEMENTS: dict[str, dict[Outcome, Both]] = {
     "field": {
         "yes": {
             "vi": "Lĩnh vực của dự án thuộc diện Thành phố ưu tiên thu hút nhà đầu tư.",

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from matcher.city import CitySide, Criterion, Gate
+from matcher.city import CitySide, Criterion, Gate, outcome
 from matcher.matching.city_labels import CITY_NAMES, CITY_STATEMENTS, GATE_STATEMENTS, INSTRUMENTS
 from matcher.matching.labels import SIZE_NAMES, UNKNOWN, Both
 from matcher.matching.pairs import Block
@@ -93,7 +93,7 @@ class Policy:
             if answer is not None:
                 rule, grade, value, source, on = answer
                 criteria.append(Criterion(
-                    name=name, grade=grade, statement=CITY_STATEMENTS[name][_outcome(grade)], value=value,
+                    name=name, grade=grade, statement=CITY_STATEMENTS[name][outcome(grade)], value=value,
                     source=source, on=on, rule=rule.name, rule_source=rule.source, rule_on=rule.on,
                 ))  # fmt: skip
         return CitySide(criteria=tuple(criteria), gate=self._gate(block, i)) if criteria else None
@@ -108,10 +108,6 @@ class Policy:
 
     def _first(self, word: str) -> Rule | None:
         return next(iter(self.rules[word]), None)
-
-
-def _outcome(grade: float | None) -> Literal["yes", "no", "unknown"]:
-    return "unknown" if grade is None else "yes" if grade > 0 else "no"
 
 
 def _field(policy: Policy, block: Block, _: int) -> Answer | None:

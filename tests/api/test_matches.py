@@ -135,3 +135,50 @@ def test_unusable_body_names_the_field(client: TestClient, body: dict[str, objec
 
 def test_text_of_the_greatest_length_is_read(client: TestClient) -> None:
     assert client.post("/v1/match", json={"text": "cảng " * 4_000}).status_code == 200
+
+
+def test_the_citys_side_stands_beside_the_score(client: TestClient) -> None:
+    matches = client.get("/v1/projects/HCMC-001/matches?n=50&lang=vi").json()["matches"]
+    cities = {m["partner"]["country"]: m["city"] for m in matches}
+    japanese = cities["JP"]
+    assert (japanese["value"], japanese["known"], japanese["of"]) == (0.5, 2, 3)
+    assert [c["grade"] for c in japanese["criteria"]] == [1.0, None, 0.0]
+    assert japanese["criteria"][0]["rule"]["name"]["en"] == "Resolution 98/2023/QH15"
+    assert japanese["gate"]["state"] == "not_screened"
+    assert (cities["FR"]["gate"]["state"], cities["FR"]["gate"]["on"]) == ("stop", "2017-09-15")
+
+
+def test_the_order_is_part_of_the_question(client: TestClient) -> None:
+    assert client.get("/v1/projects/HCMC-001/matches?sort=both").json()["query"]["sort"] == "both"
+    assert "sort" not in client.get("/v1/projects/HCMC-001/matches").json()["query"]
+    body = client.post("/v1/match", json={"text": "cảng", "sort": "both"}).json()
+    assert body["query"] == {"text": "cảng", "sort": "both"}
+    for answer in (
+        client.get("/v1/projects/HCMC-001/matches?sort=city"),
+        client.post("/v1/match", json={"text": "a", "sort": ""}),
+    ):
+        assert answer.status_code == 422
+        assert "sort" in answer.json()["errors"][0]["pointer"]
+
+
+def test_a_list_says_why_the_first_is_ahead(client: TestClient) -> None:
+    assert client.get("/v1/projects/HCMC-001/matches?lang=en").json()["ahead"] == "A is ahead of B."
+    assert client.get("/v1/partners/Pjp/matches").json()["ahead"] is None
+
+
+def test_any_two_partners_are_compared(client: TestClient) -> None:
+    body = client.get("/v1/projects/HCMC-001/partners/P288437fb/explanation?against=Pjp&lang=en").json()
+    assert (body["next"], body["against"]["partner"]["id"]) == (None, "Pjp")
+    assert body["contrast"][0]["first_value"] == "52"
+    assert body["sentence"]["en"].endswith("by: sector; it is behind in: kind of partner.")
+    unknown = client.get("/v1/projects/HCMC-001/partners/Pjp/explanation?against=nobody")
+    assert unknown.status_code == 404
+
+
+def test_files_carry_the_citys_side(client: TestClient) -> None:
+    answer = client.get("/v1/projects/HCMC-001/matches?format=csv&n=50&lang=en")
+    rows = {r["partner_country"]: r for r in csv.DictReader(io.StringIO(answer.content.decode()))}
+    assert (rows["JP"]["city_value"], rows["JP"]["city_known"], rows["JP"]["city_criteria"]) == ("0.5", "2", "3")
+    assert rows["JP"]["city_met"].startswith("The project's field")
+    assert rows["JP"]["city_stop"] == ""
+    assert rows["FR"]["city_stop"].startswith("Stop: check")

@@ -284,3 +284,53 @@ def test_both_environments_hold_every_template() -> None:
         env = environment(lang)
         for name in env.list_templates(extensions=["html"]):
             env.get_template(name)
+
+
+def test_beside_the_reasons_stands_what_the_city_looks_for(client: TestClient) -> None:
+    for path in ("/projects/HCMC-001", "/partners/Pjp", "/missions/id-jakarta", "/projects/HCMC-001/partners/Pjp"):
+        text = read(client, path).text
+        assert "Thành phố cần gì" in text, path
+        assert "đã biết 2 trên 3 tiêu chí" in text, path
+        assert "Chưa sàng lọc" in text, path
+        assert "Nghị quyết 98/2023/QH15" in text, path
+    english = read(client, "/projects/HCMC-001?lang=en").text
+    assert "What the city looks for" in english
+    assert "2 of 3 criteria known" in english
+
+
+def test_a_stop_is_shown_with_its_source_and_removes_nobody(client: TestClient) -> None:
+    page = read(client, "/projects/HCMC-001")
+    assert "Dừng: phải kiểm tra" in page.text
+    assert "https://example.org/un" in page.links
+    assert "15/09/2017" in page.text
+
+
+def test_the_order_is_one_click_away_and_keeps_the_filters(client: TestClient) -> None:
+    page = read(client, "/projects/HCMC-001?country=JP")
+    assert "/projects/HCMC-001?sort=both&country=JP" in page.links
+    both = read(client, "/projects/HCMC-001?sort=both&country=JP")
+    assert "/projects/HCMC-001?country=JP" in both.links
+    assert "/v1/projects/HCMC-001/matches?country=JP&sort=both&n=200&format=xlsx&lang=vi" in both.links
+    assert read(client, "/projects/HCMC-001?sort=city", 422).text
+
+
+def test_a_list_says_why_the_first_is_ahead_of_the_second(client: TestClient) -> None:
+    assert read(client, "/projects/HCMC-001").text.count("A xếp trên B.") == 1
+    assert "A is ahead of B." in read(client, "/projects/HCMC-001?lang=en").text
+    assert "A xếp trên B." not in read(client, "/partners/Pjp").text
+
+
+def test_two_partners_are_compared_by_a_form(client: TestClient) -> None:
+    answer = client.get(
+        "/projects/HCMC-001/compare?first=Pjp&second=P288437fb&lang=en", headers=HTML, follow_redirects=False
+    )
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/projects/HCMC-001/partners/Pjp?against=P288437fb&lang=en"
+    page = read(client, answer.headers["location"])
+    assert "Compare two partners" in page.text
+    assert "DP World" in page.text
+    assert "Difference in score" in page.text
+    elsewhere = client.get(
+        "/projects/..%2F..%2Fx/compare?first=%2F%2Fevil.example&second=b", headers=HTML, follow_redirects=False
+    )
+    assert not elsewhere.headers.get("location", "/projects/").startswith("//")

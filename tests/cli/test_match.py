@@ -184,7 +184,9 @@ def test_explain_shows_both_sides_and_the_next_candidate(run, partner):
     assert told["contrast"]
     out = run("explain", "--project", PORT, "--partner", partner, *DAY, "--lang", "en").out
     assert "█" in out
-    assert "Why ahead of the next candidate" in out
+    assert "Compared with the next" in out
+    assert "What the city looks for" in out
+    assert told["sentence"]["en"] in " ".join(out.split())
     assert told["next"]["partner"]["name"].split()[0] in out
 
 
@@ -232,3 +234,41 @@ def test_json_of_a_list_without_matches_is_valid(run):
     found = run("match", "--project", PORT, "--filter", "country=AQ", *DAY, "--format", "json")
     assert found.code == 0
     assert json.loads(found.out)["matches"] == []
+
+
+def test_any_two_partners_are_compared(run, partner):
+    words = ("explain", "--project", PORT, "--partner", partner, *DAY)
+    ranked = run("match", "--project", PORT, "--n", "5", *DAY, "--format", "json").json["matches"]
+    other = ranked[4]["partner"]["id"]
+    told = run(*words, "--against", other, "--format", "json").json
+    assert (told["next"], told["against"]["partner"]["id"], told["against"]["rank"]) == (None, other, 5)
+    lead = told["match"]["score"] - told["against"]["score"]
+    assert sum(d["difference"] for d in told["contrast"]) == pytest.approx(lead, abs=1e-5)  # printed to six digits
+    out = run(*words, "--against", other, "--lang", "vi").out
+    assert f"So với {ranked[4]['partner']['name']}" in " ".join(out.split())
+    assert run(*words, "--against", partner).code == 1
+    assert run(*words, "--against", "nobody").code == 1
+
+
+def test_a_list_says_what_the_city_looks_for_and_why_the_first_is_ahead(run):
+    found = run("match", "--project", PORT, "--n", "3", *DAY, "--format", "json", "--lang", "en").json
+    out = " ".join(run("match", "--project", PORT, "--n", "3", *DAY, "--lang", "en").out.split())
+    assert found["ahead"] in out
+    assert "What the city looks for" in out
+    for match in found["matches"]:
+        city = match["city"]
+        assert city["of"] == len(city["criteria"]) == 5  # a strategic investor is asked for equity too
+        assert city["gate"]["state"] == "not_screened"
+        assert all(c["rule"]["source"] and c["rule"]["on"] for c in city["criteria"])
+
+
+def test_a_list_is_ordered_by_both_sides(run):
+    by_partner = run("match", "--project", PORT, "--n", "50", *DAY, "--format", "json").json
+    both = run("match", "--project", PORT, "--n", "50", "--sort", "both", *DAY, "--format", "json", "--lang", "en").json
+    assert both["query"]["sort"] == "both"
+    assert "both" not in by_partner["query"]
+    ids = [[m["partner"]["id"] for m in found["matches"]] for found in (by_partner, both)]
+    assert ids[0] != ids[1]
+    assert sorted(ids[0]) == sorted(ids[1])
+    assert both["notes"][0].startswith("The first 50")
+    assert run("match", "--project", PORT, "--sort", "city").code == 2

@@ -29,6 +29,7 @@ ROUTES = {
     ("GET", "/openapi.json", "public"),
     ("GET", "/", "public"),
     ("GET", "/projects/{project_id}", "public"),
+    ("GET", "/projects/{project_id}/compare", "public"),
     ("GET", "/projects/{project_id}/partners/{partner_id}", "public"),
     ("GET", "/partners/{partner_id}", "public"),
     ("GET", "/missions", "public"),
@@ -85,6 +86,7 @@ def test_route_answers_with_nothing_but_reads(method: str, path: str, who: str) 
     world.store = ReadOnlyStore(world)  # type: ignore[assignment]
     filled = path.replace("{project_id}", "HCMC-001").replace("{partner_id}", "Pjp").replace("{iso2}", "JP")
     filled = filled.replace("{mission_id}", "id-jakarta").replace("/static", "/static/style.css")
+    filled = filled.replace("/compare", "/compare?first=Pjp&second=Pkr")
     with TestClient(create_app(lambda: world, hosts=("testserver",))) as client:  # type: ignore[arg-type, return-value]
         answer = client.request(method, filled, json={"text": "cảng"} if method == "POST" else None)
     assert answer.status_code == 200, answer.text
