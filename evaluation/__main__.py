@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evaluation import benchmark, blind, datasets, judgments, product, qrels, report, sectors, slices, tables
+from evaluation import ablation, benchmark, blind, datasets, judgments, product, qrels, report, sectors, slices, tables
 from evaluation.benchmark import Bench
 from evaluation.datasets import Dataset
 from evaluation.results import Comparison, DatasetResult, Report
@@ -21,6 +21,7 @@ from evaluation.vectors import FILE, cached
 from matcher import config
 from matcher.config import Settings
 from matcher.errors import InputError, MatcherError
+from matcher.jobs import opening
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.jobs.opening import build_encoder
 from matcher.matching.embed import CachedEncoder, SentenceEncoder
@@ -79,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     asked = commands.add_parser("sectors", help="sector-level quality by language of the text, on the data served")
     asked.add_argument("--json", action="store_true", help="print the report as JSON")
     asked.set_defaults(run=_sectors)
+
+    asked = commands.add_parser("ablation", help="what each reason is worth, on the held-out queries of a fit")
+    asked.add_argument(
+        "dataset", type=Path, nargs="?", metavar="DATASET_DIR", help="a data set instead of our own data"
+    )
+    asked.add_argument("--seed", type=_seed, default=0, help="of everything random (0)")
+    asked.add_argument("--json", action="store_true", help="print everything as JSON")
+    asked.set_defaults(run=_ablation)
 
     judgments.add_parser(commands)
     return parser
@@ -199,6 +208,20 @@ def _sectors(options: argparse.Namespace) -> None:
     with Matchmaker(settings.site(), today=lambda: datetime.now(UTC).date()) as matchmaker:  # noqa: TID251 - entry point
         found = sectors.measure(matchmaker, seed=settings.seed)
     print(json.dumps(found.to_json(), indent=2) if options.json else sectors.table(found))
+
+
+def _ablation(options: argparse.Namespace) -> None:
+    settings = config.load()
+    with _progress() as progress:
+        if options.dataset is not None:
+            dataset, reference = datasets.read(options.dataset), blind.read_reference(settings.reference_dir)
+            found = ablation.of_dataset(dataset, reference, _encoder(settings), seed=options.seed, progress=progress)
+        else:
+            site, today = settings.site(), datetime.now(UTC).date()  # noqa: TID251 - entry point
+            with opening.open_store(site) as store:
+                facts, encoder = opening.facts(store, today), opening.open_encoder(site, store)
+                found = ablation.ablate(facts, encoder, name=product.NAME, seed=options.seed, progress=progress)
+    print(json.dumps(found.to_json(), indent=1) if options.json else found.table())
 
 
 def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> None:
