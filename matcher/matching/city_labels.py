@@ -99,6 +99,14 @@ GATE_STATEMENTS: dict[str, Both] = {
         "vi": "Dừng: phải kiểm tra trước khi tiếp xúc, vì có nghị quyết hạn chế hợp tác với nước của đối tác.",
         "en": "Stop: check before any contact, for a resolution restricts joint ventures with the partner's country.",
     },
+    "partner": {
+        "vi": "Dừng: phải kiểm tra trước khi tiếp xúc, vì đối tác có tên trong danh sách bị trừng phạt, cấm hoặc loại.",
+        "en": "Stop: check before any contact: the partner is on a list of sanctioned, debarred or excluded parties.",
+    },
+    "not_listed": {
+        "vi": "Không có tên trong các danh sách đã nạp; điều này chưa phải là kết quả sàng lọc.",
+        "en": "Not on the lists that are loaded; this is no clearance.",
+    },
     "not_screened": {
         "vi": "Chưa sàng lọc: chưa đối chiếu với danh sách nào về bên bị trừng phạt hoặc bị cấm.",
         "en": "Not screened: compared with no list of sanctioned or debarred parties.",

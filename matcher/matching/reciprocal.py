@@ -27,7 +27,8 @@ BRANCHES = "high-technology branches"
 ENVIRONMENT = "environmental protection"
 EQUITY = "minimum equity share"
 BARRED = "barred country"
-READ = (FIELD, EXPERIENCE, TECHNOLOGY, BRANCHES, ENVIRONMENT, EQUITY, BARRED)
+STOPPED = "stopped partner"
+READ = (FIELD, EXPERIENCE, TECHNOLOGY, BRANCHES, ENVIRONMENT, EQUITY, BARRED, STOPPED)
 """Words of the column `criterion` that are read here; rows with other words inform people."""
 
 VND_PER_USD = 26_362
@@ -100,11 +101,15 @@ class Policy:
 
     def _gate(self, block: Block, i: int) -> Gate:
         record = block.partners.records[int(block.rows[i])]
-        countries = {record["country"], record["origin_country"]}
-        for rule in self.rules[BARRED]:
-            if rule.value in countries:
-                return Gate(state="stop", statement=GATE_STATEMENTS["country"], source=rule.source, on=rule.on)
-        return Gate(state="not_screened", statement=GATE_STATEMENTS["not_screened"])
+        listed = {"partner": (STOPPED, {record["partner_id"]}),
+                  "country": (BARRED, {record["country"], record["origin_country"]})}  # fmt: skip
+        for why, (word, names) in listed.items():
+            for rule in self.rules[word]:
+                if rule.value in names:
+                    return Gate(state="stop", statement=GATE_STATEMENTS[why], source=rule.source, on=rule.on)
+        return Gate(
+            state="not_screened", statement=GATE_STATEMENTS["not_listed" if self.rules[STOPPED] else "not_screened"]
+        )
 
     def _first(self, word: str) -> Rule | None:
         return next(iter(self.rules[word]), None)

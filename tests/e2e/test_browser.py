@@ -138,8 +138,20 @@ def test_printing_keeps_title_sources_and_day_and_drops_controls(browser: Browse
     opened.goto(f"{served}/projects/HCMC-001")
     opened.emulate_media(media="print")
     expect(opened.get_by_role("heading", level=1)).to_be_visible()
-    expect(opened.locator(".filters")).to_be_hidden()
+    for control in (".filters", ".sorting", ".compare"):
+        expect(opened.locator(control).first).to_be_hidden()
     expect(opened.get_by_text("dữ liệu tính đến 01/11/2026")).to_be_visible()
     expect(opened.get_by_text("Nguồn", exact=True).first).to_be_visible()
     assert opened.pdf().startswith(b"%PDF")
     context.close()
+
+
+def test_any_two_partners_are_compared_without_a_script(page: Page, served: str) -> None:
+    page.goto(f"{served}/projects/HCMC-001")
+    page.get_by_text("So sánh hai đối tác").click()
+    page.locator("select[name=first]").select_option("Pjp")
+    page.locator("select[name=second]").select_option("P288437fb")
+    page.get_by_role("button", name="So sánh").click()
+    expect(page).to_have_url(re.compile(r"/projects/HCMC-001/partners/Pjp\?against=P288437fb$"))
+    expect(page.get_by_role("heading", name="So sánh hai đối tác")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="Tổng")).to_be_visible()
