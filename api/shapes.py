@@ -223,6 +223,9 @@ class Chance(Strict):
     high: float
     outcome: str
     horizon_days: int
+    base_rate: float | None = Field(description="the chance of a candidate taken at random")
+    lift: float | None = Field(description="value / base_rate, to two significant digits")
+    one_in: float | None = Field(description="1 / value, to two significant digits: a chance of 1 in so many")
 
 
 class Reason(Strict):

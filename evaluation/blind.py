@@ -24,8 +24,6 @@ from matcher.records import REFERENCE_TABLES, Reference
 
 ENGINE = "engine"
 DEPTH = 1000
-PROBABLE = 50
-"""Places of a list that get a probability."""
 
 
 def read_reference(folder: Path) -> Reference:
@@ -99,8 +97,9 @@ def rank(
         if progress:
             progress("rank", i + 1, len(dataset.queries))
     ranking = Ranking.of_scores(dataset.queries, tuple(ids), scores, depth=depth)
-    probabilities = np.full(ranking.scores.shape, np.nan)
-    probabilities[:, :PROBABLE] = engine.calibrator.values(ranking.scores[:, :PROBABLE])
+    # From all scores, for a short list need not hold all who share in a chance.
+    chances = np.take_along_axis(engine.calibrator.values(scores), np.maximum(ranking.places, 0), axis=1)
+    probabilities = np.where(ranking.places >= 0, chances, np.nan)
     reason = engine.calibrator.reason()
     return Made(
         name=ENGINE, ranking=ranking, probabilities=None if reason else probabilities,

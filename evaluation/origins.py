@@ -42,8 +42,6 @@ ENGINE = "engine"
 PROFILE = "profile_dense"
 """The baseline to beat: the project's text near the partner's profile, both less the mean of their kind."""
 
-PROBABLE = 50
-"""Places of a list that get a probability."""
 
 OUTCOMES = (
     "label",
@@ -356,10 +354,7 @@ def _engine(origin: Origin, encoder: NamedEncoder, seed: int, progress: Progress
     reason = catalogue.calibrator.reason()
     probabilities = None
     if reason is None:
-        probabilities = np.full(ranking.scores.shape, np.nan)
-        for at in np.ndindex(len(ranking.queries), min(PROBABLE, ranking.scores.shape[1])):
-            told = None if np.isnan(ranking.scores[at]) else catalogue.calibrator.probability(float(ranking.scores[at]))
-            probabilities[at] = np.nan if told is None else told.value
+        probabilities = catalogue.calibrator.values(ranking.scores)
     return replace(
         _made(ENGINE, ranking, seconds=time.perf_counter() - started),
         probabilities=probabilities, abstained=None if reason is None else reason["en"],

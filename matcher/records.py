@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from matcher.chance import Probability
 from matcher.city import CitySide
 
 TEXT, NUM, DAY, FLAG, LIST = pl.String(), pl.Float64(), pl.Date(), pl.Boolean(), pl.List(pl.String())
@@ -296,17 +297,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probability:
-    """Calibrated chance, in [0, 1], of a named outcome within a named horizon."""
-
-    value: float
-    low: float
-    high: float
-    outcome: str
-    horizon_days: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """One ranked proposal: this partner for this project, with reasons.
 
@@ -341,9 +331,7 @@ class Match:
                 "kind": self.partner_kind,
             },
             "score": round(self.score, 6),
-            "probability": None if p is None else {
-                "value": p.value, "low": p.low, "high": p.high, "outcome": p.outcome, "horizon_days": p.horizon_days,
-            },
+            "probability": None if p is None else p.to_json(),
             "abstained": None if self.abstained is None else self.abstained[lang],
             "evidence": [e.to_json(lang) for e in self.evidence],
             "city": None if self.city is None else self.city.to_json(lang),

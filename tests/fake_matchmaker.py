@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from matcher.city import CitySide, Criterion, Gate, outcome
+from matcher.chance import Probability
 from matcher.errors import InputError, NotFoundError
 from matcher.matching.city_labels import CITY_STATEMENTS, GATE_STATEMENTS
 from matcher.matching.contrast import Difference, Explanation
@@ -22,7 +23,6 @@ from matcher.records import (
     Filters,
     Match,
     MatchList,
-    Probability,
     Query,
     Reference,
 )
@@ -315,7 +315,7 @@ class FakeMatchmaker:
             rank=rank, project_id=project["project_id"],
             project_name={"vi": project["name_vi"], "en": project["name_en"]}, partner_id=partner["partner_id"],
             partner_name=partner["name"], partner_country=partner["country"], partner_kind=partner["kind"], score=score,
-            probability=Probability(value=0.12, low=0.05, high=0.21, outcome="deal", horizon_days=730) if known else None,
+            probability=Probability(value=0.12, low=0.05, high=0.21, outcome="deal", horizon_days=730, base_rate=0.003) if known else None,
             abstained=None if known else {"vi": "chưa đủ dữ liệu", "en": "too little data"},
             evidence=(
                 reason("sector", "for" if fits else "against", "Cùng ngành" if fits else "Khác ngành",

@@ -238,8 +238,15 @@ def facts(
     )  # fmt: skip
 
 
-def large(queries: int, *, years: Sequence[int] = tuple(range(2014, 2026)), seed: int = 0, winners: int = 1) -> Facts:
-    """A world with one past project per labelled query; partners of the right sector win more often than not."""
+def large(
+    queries: int, *, years: Sequence[int] = tuple(range(2014, 2026)), seed: int = 0, winners: int = 1,
+    announced: bool = False,
+) -> Facts:  # fmt: skip
+    """A world with one past project per labelled query; partners of the right sector win more often than not.
+
+    Args:
+        announced: every project is announced on the first day of the year of its deals; else nobody knows when.
+    """
     rng = np.random.default_rng(seed)
     sectors = {
         "52": "container port",
@@ -263,6 +270,8 @@ def large(queries: int, *, years: Sequence[int] = tuple(range(2014, 2026)), seed
             "status": "past", **HERE,
         })  # fmt: skip
         year = years[n % len(years)]
+        if announced:
+            projects[-1] |= {"announced_on": date(year, 1, 1), "announced_precision": "year"}
         for w in rng.choice(12, size=winners, replace=False):
             fits = rng.random() < 0.8
             partner = 5 * int(w) + (codes.index(code) if fits else int(rng.integers(5)))

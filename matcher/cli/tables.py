@@ -17,7 +17,7 @@ from matcher.jobs.sheets import name
 from matcher.matching.city_labels import CITY_NAMES
 from matcher.matching.contrast import Explanation
 from matcher.matching.labels import KIND_NAMES
-from matcher.records import Evidence, Match, MatchList, Probability
+from matcher.records import Evidence, Match, MatchList
 from matcher.text import day, number
 
 OUTCOMES = {"yes": ("▲", "green"), "no": ("▼", "red"), "unknown": ("?", "yellow")}
@@ -96,7 +96,7 @@ def _matches(found: MatchList, lang: str, *, probability: bool) -> Table:
     if one_partner or not one_project:
         table.add_column(words["project"], ratio=4, overflow="fold")
     if probability:
-        table.add_column(words["probability"], width=15, overflow="fold")
+        table.add_column(words["probability"], width=18, overflow="fold")
     table.add_column(words["why"], ratio=6, overflow="fold")
     for match in found.matches:
         cells: list[RenderableType] = [Text(str(match.rank))]
@@ -124,14 +124,8 @@ def _chance(match: Match, lang: str) -> Text:
         reason = match.abstained[lang] if match.abstained else WORDS[lang]["thin"]
         return Text(f"– {reason}", style="dim")
     p = match.probability
-    return Text.assemble(
-        (percent(p, lang), "bold"), "\n", (WORDS[lang]["within"].format(days=number(p.horizon_days, lang)), "dim")
-    )
-
-
-def percent(p: Probability, lang: str) -> str:
-    """A probability with its interval: '12 % (5–21)'."""
-    return f"{number(p.value * 100, lang)} % ({number(p.low * 100, lang)}–{number(p.high * 100, lang)})"
+    within = WORDS[lang]["within"].format(days=number(p.horizon_days, lang))
+    return Text.assemble((p.told(lang), "bold"), "\n", (f"{p.between(lang)}\n{within}", "dim"))
 
 
 def _why(evidence: Iterable[Evidence], lang: str) -> Text:
@@ -165,7 +159,7 @@ def explanation(told: Explanation, lang: str) -> RenderableType:
     """One match with all its evidence as bars, and what sets it apart from the next candidate."""
     words, match = WORDS[lang], told.match
     chance = (
-        percent(match.probability, lang)
+        f"{match.probability.told(lang)} ({match.probability.between(lang)})"
         if match.probability
         else (match.abstained[lang] if match.abstained else words["thin"])
     )

@@ -6,12 +6,11 @@ words follows from its figures: an engine that is no better than chance says so.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import polars as pl
 
 from matcher.matching import card_text
@@ -64,7 +63,7 @@ def make(facts: Facts, learned: Learned, calibrator: Calibrator, *, encoder: str
         return {**card, "held": None, "bound": {"state": "untested"}, "slices": {}, "reasons": []}
     held = Held.of(learned.held, learned.judge, facts)
     if reason is None:
-        card["calibration"]["check"] = asked.reliability(learned.trials, _calibrated, seed=seed)
+        card["calibration"]["check"] = asked.reliability(learned.trials, Calibrator.fit, seed=seed)
     reasons = {r: [i for i, f in enumerate(FEATURES) if f.reason == r] for r in REASONS}
     card["held"] = {
         "first_day": min(held.days).isoformat(), "last_day": max(held.days).isoformat(),
@@ -75,10 +74,6 @@ def make(facts: Facts, learned: Learned, calibrator: Calibrator, *, encoder: str
     card["reasons"] = asked.ablation(held, learned.judge, reasons, seed=seed)
     found: Told = _rounded(card)
     return found
-
-
-def _calibrated(some: Sequence[asked.Scored]) -> Calibrator:
-    return Calibrator.fit(np.concatenate([t.scores for t in some]), np.concatenate([t.labels for t in some]))
 
 
 def warning(card: Mapping[str, Any]) -> dict[str, str] | None:

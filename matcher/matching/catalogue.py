@@ -11,7 +11,7 @@ import polars as pl
 
 from matcher.city import combined
 from matcher.errors import InputError, NotFoundError
-from matcher.matching.calibrate import Calibrator
+from matcher.matching.calibrate import OUTSIDE, Calibrator, Field
 from matcher.matching.contrast import Difference, Explanation, Side, contrast, sentence
 from matcher.matching.corpus import Corpus
 from matcher.matching.drafts import draft
@@ -98,6 +98,7 @@ class Catalogue:
     partner_texts: Sequence[str]
     warning: Mapping[str, str] | None = None
     _lexical_of: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+    _field_of: dict[int, Field] = field(default_factory=dict)
 
     @property
     def projects(self) -> ProjectSide:
@@ -145,7 +146,8 @@ class Catalogue:
         elif offset == 0 and n > 0 and query.partner_id is None and query.draft_partner is None:
             ahead = self._ahead(pairs)
         shown = pairs[offset : offset + n]
-        matches = tuple(self._match(pair, offset + i + 1) for i, pair in enumerate(shown))
+        fields: dict[int, Field] = {}
+        matches = tuple(self._match(pair, offset + i + 1, fields) for i, pair in enumerate(shown))
         notes = [self.warning, *notes] if self.warning else notes
         return MatchList(
             query=query, filters=filters, engine=self.engine, as_of=self.history.as_of, matches=matches,
@@ -411,18 +413,35 @@ class Catalogue:
         score = self.ranker.score(compute(block.at(np.array([partner]))))
         return _Pair(score=float(score[0]), block=block, partner=partner)
 
-    def _match(self, pair: _Pair, rank: int) -> Match:
+    def _field(self, block: Block, drafts: dict[int, Field]) -> Field:
+        """The best candidates for the block's project among all partners, whatever the query leaves out.
+
+        Those of stored projects are kept with the catalogue, those of a draft in `drafts`.
+        """
+        stored = block.project < self.projects.frame.height
+        known = self._field_of if stored else drafts
+        if block.project not in known:
+            whole = self._block(block.project) if stored else block
+            rows = self._candidates(whole, np.ones(self.partners.frame.height, dtype=bool))
+            known[block.project] = self.calibrator.field(self.ranker.score(compute(whole.at(rows))))
+        return known[block.project]
+
+    def _match(self, pair: _Pair, rank: int, drafts: dict[int, Field] | None = None) -> Match:
         one = pair.block.at(np.array([pair.partner]))
         x = compute(one)
         parts = self.ranker.contributions(x)[0]
         p, q = pair.block.record, pair.block.partners.records[pair.partner]
-        probability = self.calibrator.probability(pair.score)
+        probability, abstained = None, self.calibrator.reason()
+        if abstained is None:
+            standing = self._field(pair.block, {} if drafts is None else drafts)
+            probability = self.calibrator.probability(pair.score, standing)
+            abstained = OUTSIDE if probability is None else None
         return Match(
             rank=rank, project_id=str(p["project_id"]),
             project_name={"vi": _text(p["name_vi"]), "en": _text(p["name_en"])},
             partner_id=str(q["partner_id"]), partner_name=str(q["name"]), partner_country=_text(q["country"]),
             partner_kind=str(q["kind"]), score=pair.score, probability=probability,
-            abstained=self.calibrator.reason(), evidence=explain(one, 0, x[0], parts, FEATURES),
+            abstained=abstained, evidence=explain(one, 0, x[0], parts, FEATURES),
             engine=self.engine, as_of=self.history.as_of, city=self._policy.side(one, 0),
         )  # fmt: skip
 

@@ -72,10 +72,7 @@ class Engine:
         facts = _public(facts)
         corpus = Corpus.of(facts, encoder, None, _step(progress, "encode"))
         learned = learn(corpus, seed=seed, progress=progress)
-        held = learned.held
-        scores = np.concatenate([learned.judge.score(g.x) for g in held]) if held else np.zeros(0)
-        labels = np.concatenate([g.y for g in held]) if held else np.zeros(0, dtype=np.int64)
-        calibrator = Calibrator.fit(scores, labels)
+        calibrator = Calibrator.fit(learned.trials)
         out.mkdir(parents=True, exist_ok=True)
         saved = {**rank.save(learned.ranker, out), "kernel": learned.kernel.to_json()}
         np.savez(out / "centres.npz", **{c: corpus.centres[c] for c in CENTRES})  # type: ignore[arg-type]  # stub lacks **arrays
@@ -87,7 +84,8 @@ class Engine:
             "deals": facts.deals.height,
             "positive_deals": positive(facts.deals).height,
             "labelled_queries": learned.queries,
-            "held_queries": len(held),
+            "held_queries": len(learned.held),
+            "trials": len(learned.trials),
             "labels": learned.labels,
         }
         content: dict[str, Any] = {

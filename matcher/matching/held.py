@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,9 @@ class Scored(Protocol):
 
     @property
     def labels(self) -> Ints: ...  # noqa: D102 - told above
+
+
+Some = TypeVar("Some", bound=Scored)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +268,7 @@ def _whole(ranks: Ints, query: Ints, n: int) -> float:
     return float((gain / ideal[np.maximum(number, 1) - 1])[number > 0].mean())
 
 
-def reliability(asked: Sequence[Scored], fit: Callable[[Sequence[Scored]], Calibrates], *, seed: int) -> Told | None:
+def reliability(asked: Sequence[Some], fit: Callable[[Sequence[Some]], Calibrates], *, seed: int) -> Told | None:
     """Probabilities of the first `TOP` of each query, learned on other queries, against what came true.
 
     Args:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matcher.matching import rank
+from matcher.matching.calibrate import Trial
 from matcher.matching.corpus import Corpus
 from matcher.matching.features import FEATURES, NAMES, compute
 from matcher.matching.kernel import STRENGTHS, Kernel
@@ -20,7 +21,7 @@ from matcher.matching.rank import BoostedRanker, Group, LinearRanker
 from matcher.matching.retrieve import LexicalIndex
 from matcher.matching.sides import History, positive
 from matcher.matching.snapshot import Snapshot
-from matcher.matching.trials import Trial, trials
+from matcher.matching.trials import trials
 from matcher.matching.windows import Window, spread
 from matcher.measures import Ranking, intervals, judge, values
 from matcher.split import listed_from, rolling_origins

@@ -7,13 +7,12 @@ in time and is left out. So a new project is what is asked: one that has been op
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from matcher.matching.calibrate import Trial
 from matcher.matching.corpus import Corpus
 from matcher.matching.features import compute
 from matcher.matching.kernel import Kernel
@@ -26,23 +25,10 @@ from matcher.records import Facts
 from matcher.split import listed_from
 
 YEARS = 2
-"""Calendar years of a promise."""
+"""Calendar years of a promise, `HORIZON_DAYS`."""
 
-MAX_TRIALS = 400
+MAX_TRIALS = 600
 """Projects asked in all, evenly spread: time grows with them times the partners."""
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One project asked on a day: scores of its candidates, and 1 where a deal followed in time, shapes (n,)."""
-
-    project: str
-    as_of: date
-    scores: Floats
-    labels: Ints
 
 
 def population(facts: Facts, *, after: date) -> list[tuple[date, list[str]]]:
@@ -87,7 +73,7 @@ def trials(corpus: Corpus, judge: Ranker, kernel: Kernel, *, after: date) -> lis
             days = closed.get(project, {})
             labels = np.array([days.get(int(r), date.max) <= until for r in rows], dtype=np.int64)
             scores = judge.score(compute(block).astype(np.float32))
-            out.append(Trial(project=project, as_of=day, scores=scores, labels=labels))
+            out.append(Trial(project=project, as_of=day, partners=rows, scores=scores, labels=labels))
     return out
 
 

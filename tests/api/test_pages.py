@@ -141,8 +141,8 @@ def test_matches_show_reasons_by_shape_probability_and_abstention(client: TestCl
     text = Page(answer).text
     for sign in "▲▼?":
         assert sign in text
-    assert "≈ 12 %" in text
-    assert "(5 % – 21 %)" in text
+    assert "1 trên 8,3, gấp 40 lần đối tác trung bình" in text
+    assert "(từ 1 trên 20 đến 1 trên 4,8)" in text
     assert "thương vụ trong 24 tháng" in text
     assert "chưa đủ dữ liệu" in text
     assert '<span class="local" lang="ja">日本水道株式会社</span>' in answer

@@ -551,20 +551,20 @@ def test_probabilities_stand_where_their_year_has_them(made: dict[int, dict[str,
 def test_the_engine_says_probabilities_when_its_calibrator_does(found: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     from matcher.matching.calibrate import Calibrator
 
-    def calibrated(scores: Any, labels: Any) -> Calibrator:
-        steps = np.array([-1e9, 0.0, 1e9])
+    def calibrated(trials: Any) -> Calibrator:
+        steps, chances = np.array([-1e9, 1e9]), np.array([0.1, 0.3])
         return Calibrator(
-            positives=500, scores=steps, value=np.array([0.1, 0.2, 0.3]), low=steps * 0, high=steps * 0 + 1
-        )
+            positives=500, sharpness=1.0, base_rate=0.01, strength=steps, value=chances, low=chances / 2,
+            high=chances * 2,
+        )  # fmt: skip
 
     monkeypatch.setattr(Calibrator, "fit", calibrated)
     one = origins._engine(found.origins[0], ENCODER, 3, None)
     assert one.abstained is None
     assert one.probabilities is not None
     assert one.probabilities.shape == one.ranking.scores.shape
-    told = one.probabilities[:, :50]
-    assert (told == np.where(one.ranking.scores[:, :50] <= 0, 0.2, 0.3)).all()
-    assert np.isnan(one.probabilities[:, 50:]).all()
+    assert one.probabilities[:, :50] == pytest.approx(0.18, abs=0.02)
+    assert np.isnan(one.probabilities[one.ranking.scores < one.ranking.scores[:, 49:50]]).all()
 
 
 # the report

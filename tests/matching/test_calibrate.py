@@ -1,68 +1,152 @@
-"""Calibration: monotone steps with honest intervals, or a stated reason to abstain."""
+"""Calibration: a strictly rising curve of comparable strengths with honest intervals, or a stated reason to abstain."""
 
+import itertools
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.matching.calibrate import MIN_POSITIVES, Calibrator
+from matcher.matching.calibrate import FIELD, MIN_POSITIVES, Calibrator, Trial
+
+Floats = np.ndarray
 
 
-def sample(n: int, slope: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores with at least `MIN_POSITIVES` wins, more frequent at high scores if the slope is positive."""
+def trial(number: int, scores: Floats, labels: Floats, year: int = 2020) -> Trial:
+    """A project asked at the end of a year."""
+    return Trial(
+        project=f"p{number:04d}", as_of=date(year, 12, 31), partners=np.arange(scores.size), scores=scores,
+        labels=labels.astype(np.int64),
+    )  # fmt: skip
+
+
+def world(n: int, *, candidates: int = 120, seed: int = 0, expected: float = 1.5, sharpness: float = 1.0,
+          strength: Callable[[np.random.Generator], float] = lambda rng: 1.0) -> list[Trial]:  # fmt: skip
+    """Projects whose candidates come true with `expected` x softmax(sharpness x score)."""
     rng = np.random.default_rng(seed)
-    scores = np.round(rng.normal(0, 2, n), 2)
-    labels = (rng.random(n) < 1 / (1 + np.exp(2 - slope * scores))).astype(np.int64)
-    labels[:MIN_POSITIVES] = 1
-    return scores, labels
+    made = []
+    for i in range(n):
+        scores = strength(rng) * rng.normal(size=candidates) + rng.normal()
+        share = np.exp(sharpness * scores)
+        made.append(trial(i, scores, rng.random(candidates) < np.minimum(expected * share / share.sum(), 1)))
+    return made
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(MIN_POSITIVES + 1, 3000), st.floats(-1, 3), st.integers(0, 10**6))
-def test_a_higher_score_never_has_a_lower_chance_and_the_interval_holds_it(n: int, slope: float, seed: int) -> None:
-    made = Calibrator.fit(*sample(n, slope, seed))
-    asked = [made.probability(float(s)) for s in np.linspace(-9, 9, 200)]
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**6), st.floats(-1, 3), st.integers(FIELD, 400))
+def test_a_higher_score_of_a_list_always_has_a_higher_chance_and_the_interval_holds_it(
+    seed: int, sharpness: float, candidates: int
+) -> None:
+    """Also where scores say nothing, or the contrary."""
+    made = Calibrator.fit(world(400, candidates=candidates, seed=seed, sharpness=sharpness))
     assert made.reason() is None
-    for p in asked:
-        assert p is not None
-        assert 0 <= p.low <= p.value <= p.high <= 1
-    values = [p.value for p in asked if p]
-    assert values == sorted(values)
+    scores = np.sort(np.random.default_rng(seed).normal(0, 3, candidates))
+    field = made.field(scores)
+    told = [made.probability(float(s), field) for s in scores[-FIELD:]]
+    values = [p.value for p in told if p]
+    assert len(values) == FIELD
+    assert all(a < b for a, b in itertools.pairwise(values))
+    assert all(p is not None and 0 < p.low <= p.value <= p.high < 1 for p in told)
 
 
-def test_few_scores_at_the_bottom_do_not_turn_the_order() -> None:
-    """Two losers below a thousand rare winners: little is known of them, yet no more than of those above."""
-    scores = np.concatenate([[-5.0, -4.9], np.linspace(0, 1, 100_000)])
-    labels = np.zeros(scores.size, dtype=np.int64)
-    labels[2::500] = 1
-    made = Calibrator.fit(scores, labels)
-    low, high = made.probability(-6.0), made.probability(0.5)
-    assert low is not None
-    assert high is not None
-    assert low.value <= high.value
+def test_the_top_of_a_list_does_not_saturate() -> None:
+    """However far ahead of everything that was ever seen, two scores have two chances."""
+    made = Calibrator.fit(world(300))
+    scores = np.concatenate([np.zeros(60), [8.0, 8.01, 9.0]])
+    values = made.values(scores)[-3:]
+    assert (np.diff(values) > 0).all()
+    assert values[-1] < 1
 
 
-def test_it_finds_the_frequencies() -> None:
-    rng = np.random.default_rng(5)
-    scores = np.repeat([0.0, 1.0, 2.0], 4000)
-    chance = np.repeat([0.05, 0.2, 0.6], 4000)
-    made = Calibrator.fit(scores, (rng.random(scores.size) < chance).astype(np.int64))
-    for score, expected in ((-1.0, 0.05), (0.0, 0.05), (1.0, 0.2), (2.0, 0.6), (99.0, 0.6)):
-        p = made.probability(score)
-        assert p is not None
-        assert p.low < expected < p.high
-        assert p.value == pytest.approx(expected, abs=0.03)
-        assert (p.outcome, p.horizon_days) == ("deal", 730)
+def test_it_finds_the_chances_of_projects_it_has_not_seen() -> None:
+    made, later = Calibrator.fit(world(600, seed=1)), world(2000, seed=2)
+    predicted = np.array([made.values(t.scores) for t in later])
+    true = np.array([t.labels for t in later])
+    best = ~np.isnan(predicted)
+    assert (best.sum(axis=1) == FIELD).all()
+    predicted, true = predicted[best], true[best]
+    parts = np.array_split(np.argsort(predicted), 5)
+    for part in parts:
+        assert predicted[part].mean() == pytest.approx(true[part].mean(), rel=0.25)
+    assert predicted.sum() == pytest.approx(true.sum(), rel=0.1)
+
+
+def test_a_score_is_judged_beside_its_rivals() -> None:
+    """The same score is worth less in a strong field, and a field may be of any height."""
+    made = Calibrator.fit(world(400, strength=lambda rng: float(rng.choice([0.5, 2.0]))))
+    rivals = np.random.default_rng(3).normal(size=100)
+    weak, strong = np.append(rivals, 4.0), np.append(rivals + 2.0, 4.0)
+    assert made.values(weak)[-1] > 2 * made.values(strong)[-1]
+    assert made.values(weak + 7.0) == pytest.approx(made.values(weak), rel=1e-9, nan_ok=True)
+
+
+def test_weak_candidates_in_any_number_change_nothing() -> None:
+    made = Calibrator.fit(world(300))
+    scores = np.random.default_rng(4).normal(3, 1, FIELD)
+    crowd = np.concatenate([scores, np.full(5000, -2.0)])
+    np.testing.assert_allclose(made.values(crowd)[:FIELD], made.values(scores), rtol=1e-12)
+    assert np.isnan(made.values(crowd)[FIELD:]).all()
+
+
+def test_outside_the_field_there_is_no_chance() -> None:
+    made = Calibrator.fit(world(300))
+    scores = np.arange(80.0) / 20
+    field = made.field(scores)
+    assert made.probability(scores[80 - FIELD], field) is not None
+    assert made.probability(scores[80 - FIELD - 1], field) is None
+
+
+def test_scores_of_another_scale_have_the_same_chances() -> None:
+    """Points are a ranker's own matter."""
+    trials = world(300)
+    made = Calibrator.fit(trials)
+    scaled = Calibrator.fit([replace(t, scores=40 * t.scores - 3) for t in trials])
+    scores = trials[7].scores
+    np.testing.assert_allclose(scaled.values(40 * scores - 3), made.values(scores), rtol=1e-3)
+
+
+def test_the_promise_and_the_base_rate_are_told() -> None:
+    trials = world(300)
+    made = Calibrator.fit(trials)
+    scores = trials[0].scores
+    told = made.probability(float(scores.max()), made.field(scores))
+    assert told is not None
+    assert (told.outcome, told.horizon_days) == ("deal", 730)
+    true = np.concatenate([t.labels for t in trials]).mean()
+    assert told.base_rate == pytest.approx(true)
+
+
+def test_recent_projects_weigh_more() -> None:
+    """The rate fell; what is said lies nearer to the later one."""
+    early, late = world(300, seed=5, expected=3.0), world(300, seed=6, expected=1.0)
+    both = [
+        *(replace(t, as_of=date(2010, 12, 31)) for t in early),
+        *(replace(t, project=f"q{t.project}") for t in late),
+    ]
+    drifted, level = (Calibrator.fit(some) for some in (both, [replace(t, as_of=date(2020, 12, 31)) for t in both]))
+    scores = late[0].scores
+    assert np.nanmean(drifted.values(scores)) < 0.85 * np.nanmean(level.values(scores))
+
+
+def test_a_project_asked_twice_counts_once() -> None:
+    trials = world(300)
+    again = [replace(t, as_of=date(2020, 12, 31)) for t in trials]
+    once, twice = Calibrator.fit(trials), Calibrator.fit([*trials, *again])
+    assert twice.positives == once.positives
+    np.testing.assert_allclose(twice.base_rate, once.base_rate)
 
 
 @pytest.mark.parametrize("positives", [0, 57, MIN_POSITIVES - 1])
 def test_with_too_few_labels_it_abstains_and_says_the_numbers(positives: int) -> None:
-    labels = np.zeros(3000, dtype=np.int64)
+    labels = np.zeros(3000)
     labels[:positives] = 1
-    made = Calibrator.fit(np.arange(3000.0), labels)
-    assert made.probability(1.0) is None
+    made = Calibrator.fit([trial(0, np.arange(3000.0), labels)])
+    assert made.probability(1.0, made.field(np.arange(3.0))) is None
+    assert np.isnan(made.values(np.arange(3.0))).all()
     reason = made.reason()
     assert reason is not None
     for lang in ("vi", "en"):
@@ -71,9 +155,14 @@ def test_with_too_few_labels_it_abstains_and_says_the_numbers(positives: int) ->
     assert reason["vi"] != reason["en"]
 
 
+def test_the_same_pair_asked_twice_is_one_positive() -> None:
+    one = trial(0, np.arange(150.0), np.ones(150))
+    assert Calibrator.fit([one, replace(one, as_of=date(2019, 12, 31))]).reason() is not None
+
+
 def test_numbers_are_written_as_the_reader_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("matcher.matching.calibrate.MIN_POSITIVES", 12_000)
-    reason = Calibrator.fit(np.arange(5000.0), np.ones(5000, dtype=np.int64)).reason()
+    reason = Calibrator.fit([trial(0, np.arange(5000.0), np.ones(5000))]).reason()
     assert reason is not None
     assert "5.000" in reason["vi"]
     assert "12.000" in reason["vi"]
@@ -81,16 +170,26 @@ def test_numbers_are_written_as_the_reader_writes_them(monkeypatch: pytest.Monke
     assert "12,000" in reason["en"]
 
 
-def test_no_label_at_all_abstains() -> None:
-    assert Calibrator.fit(np.zeros(0), np.zeros(0, dtype=np.int64)).probability(0.0) is None
+def test_nothing_asked_or_nobody_listed_abstains() -> None:
+    none = np.zeros(0)
+    assert Calibrator.fit([]).reason() is not None
+    made = Calibrator.fit([trial(0, none, none)])
+    assert made.probability(0.0, made.field(none)) is None
 
 
-@pytest.mark.parametrize("positives", [10, 600])
-def test_it_survives_json(positives: int) -> None:
-    labels = np.zeros(2000, dtype=np.int64)
-    labels[-positives:] = 1
-    made = Calibrator.fit(np.arange(2000.0), labels)
+def test_an_empty_list_has_no_chances() -> None:
+    made = Calibrator.fit(world(300))
+    assert made.values(np.zeros(0)).shape == (0,)
+    assert np.isnan(made.values(np.full((2, 3), np.nan))).all()
+
+
+@pytest.mark.parametrize("projects", [10, 300])
+def test_it_survives_json(projects: int) -> None:
+    made = Calibrator.fit(world(projects))
     again = Calibrator.from_json(json.loads(json.dumps(made.to_json())))
     assert again.reason() == made.reason()
-    for score in (-5.0, 1399.5, 1500.0, 9999.0):
-        assert again.probability(score) == made.probability(score)
+    scores = np.random.default_rng(9).normal(size=200)
+    field = made.field(scores)
+    assert again.field(scores) == field
+    for score in scores.tolist():
+        assert again.probability(score, field) == made.probability(score, field)

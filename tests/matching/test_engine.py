@@ -292,7 +292,7 @@ def test_probabilities_are_fitted_on_queries_that_the_tree_did_not_see(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the tree on all labels is, the calibration rests on the tree of the earlier ones."""
-    world, sizes = large(180, winners=8), []
+    world, sizes = large(180, winners=8, announced=True), []
     fit_tree = rank.fit_tree
 
     def odd(groups: list[Group], *rest: Any, seed: int, **more: Any) -> Any:
@@ -309,6 +309,7 @@ def test_probabilities_are_fitted_on_queries_that_the_tree_did_not_see(
     counts = usual.manifest.counts
     assert sizes[1] == counts["labelled_queries"]
     assert sizes[0] <= counts["labelled_queries"] - counts["held_queries"]
+    assert usual.manifest.counts["trials"] > 0
     assert usual.calibrator.positives >= MIN_POSITIVES
     assert usual.calibrator.reason() is None
     assert usual.calibrator.to_json() == other.calibrator.to_json()

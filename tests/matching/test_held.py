@@ -9,7 +9,7 @@ import pytest
 from small_world import deal, facts
 
 from matcher.matching import held as module
-from matcher.matching.calibrate import Calibrator
+from matcher.matching.calibrate import Calibrator, Trial
 from matcher.matching.features import NAMES
 from matcher.matching.held import Held, ablation, bound, figures, reliability, slices, without
 from matcher.matching.rank import Group, LinearRanker
@@ -169,12 +169,6 @@ def test_an_ablation_of_many_candidates_takes_a_spread_of_the_queries(monkeypatc
 
 
 @dataclass(frozen=True)
-class Asked:
-    scores: Any
-    labels: Any
-
-
-@dataclass(frozen=True)
 class Always:
     """The same probability for everybody, or none."""
 
@@ -188,21 +182,24 @@ class Always:
 
 
 @pytest.fixture
-def trials() -> list[Asked]:
+def trials() -> list[Trial]:
     rng = np.random.default_rng(1)
     made = []
-    for _ in range(200):
+    for number in range(200):
         scores = rng.normal(size=60)
-        made.append(Asked(scores, (rng.random(60) < 1 / (1 + np.exp(3 - scores))).astype(np.int64)))
+        labels = (rng.random(60) < 1 / (1 + np.exp(3 - scores))).astype(np.int64)
+        made.append(
+            Trial(project=f"p{number}", as_of=date(2020, 12, 31), partners=np.arange(60), scores=scores, labels=labels)
+        )
     return made
 
 
-def test_probabilities_are_checked_on_queries_they_were_not_learned_from(trials: list[Asked]) -> None:
+def test_probabilities_are_checked_on_queries_they_were_not_learned_from(trials: list[Trial]) -> None:
     learned: list[int] = []
 
     def fit(some: Any) -> Any:
         learned.append(len(some))
-        return Calibrator.fit(np.concatenate([t.scores for t in some]), np.concatenate([t.labels for t in some]))
+        return Calibrator.fit(some)
 
     told = reliability(trials, fit, seed=0)
     assert told is not None
@@ -213,13 +210,13 @@ def test_probabilities_are_checked_on_queries_they_were_not_learned_from(trials:
     assert [b[0] for b in told["bins"]] == sorted(b[0] for b in told["bins"])
 
 
-def test_a_useless_probability_has_no_skill(trials: list[Asked]) -> None:
+def test_a_useless_probability_has_no_skill(trials: list[Trial]) -> None:
     told = reliability(trials, lambda _some: Always(0.5), seed=0)
     assert told is not None
     assert told["brier_skill"][0] < 0
 
 
-def test_where_other_queries_give_no_probability_there_is_no_check(trials: list[Asked]) -> None:
+def test_where_other_queries_give_no_probability_there_is_no_check(trials: list[Trial]) -> None:
     assert reliability(trials, lambda _some: Always(None), seed=0) is None
     assert reliability([], lambda _some: Always(0.5), seed=0) is None
 

@@ -14,12 +14,13 @@ from databases import create_database, database_url, drop_database
 from polars.testing import assert_frame_equal
 from small_world import AS_OF, BagEncoder, facts, frame
 
+from matcher.chance import Probability
 from matcher.errors import InputError, MatcherError, NotFoundError, SourceError
 from matcher.jobs import Site, fitting
 from matcher.jobs import matchmaker as module
 from matcher.jobs.exposure import Reproduction, filters_of, query_of, reproduce
 from matcher.jobs.matchmaker import Matchmaker
-from matcher.records import TABLES, Facts, Filters, Match, MatchList, Probability, Query
+from matcher.records import TABLES, Facts, Filters, Match, MatchList, Query
 from matcher.store import Store, migrate
 from matcher.store.embedded import ROLE
 from matcher.store.feedback import JUDGMENTS, Shown
