@@ -138,8 +138,7 @@ def catalogue(known: Facts, ranker: Ranker) -> Catalogue:
     """The facts opened with a ranker that nothing was fitted for, and without probabilities."""
     corpus = Corpus.of(known, BagEncoder(), None)
     texts = corpus.partner_texts
-    scores, labels = np.zeros(0), np.zeros(0, dtype=np.int64)
     return Catalogue(
-        engine="made", corpus=corpus, ranker=ranker, kernel=Kernel(), calibrator=Calibrator.fit(scores, labels),
+        engine="made", corpus=corpus, ranker=ranker, kernel=Kernel(), calibrator=Calibrator.fit([]),
         snapshot=corpus.snapshot(known.as_of), lexical=LexicalIndex(texts), partner_texts=texts,
     )  # fmt: skip

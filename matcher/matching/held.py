@@ -56,7 +56,10 @@ class Calibrates(Protocol):
 
 
 class Scored(Protocol):
-    """A query whose candidates were scored: scores, and 1 where a deal followed, shapes (n,)."""
+    """A query whose candidates were scored: its project, scores, and 1 where a deal followed, shapes (n,)."""
+
+    @property
+    def project(self) -> str: ...  # noqa: D102 - told above
 
     @property
     def scores(self) -> Floats: ...  # noqa: D102 - told above
@@ -269,17 +272,19 @@ def _whole(ranks: Ints, query: Ints, n: int) -> float:
 
 
 def reliability(asked: Sequence[Some], fit: Callable[[Sequence[Some]], Calibrates], *, seed: int) -> Told | None:
-    """Probabilities of the first `TOP` of each query, learned on other queries, against what came true.
+    """Probabilities of the first `TOP` of each query, learned on other projects, against what came true.
 
     Args:
         fit: queries -> calibrator.
 
     Returns:
         pairs, positives, bins of about equal size, and the Brier skill over the base rate with its interval over
-        queries; None where the other queries are too few for a probability.
+        queries; None where the other projects are too few for a probability.
     """
     q = len(asked)
-    fold = np.random.default_rng([seed, 4]).permutation(q) % FOLDS
+    names, project = np.unique([one.project for one in asked], return_inverse=True)
+    # A project may be asked on several days; it must not teach what it is then asked.
+    fold = (np.random.default_rng([seed, 4]).permutation(names.size) % FOLDS)[project]
     predicted, hit, query = [], [], []
     for number in np.unique(fold):
         others = [one for one, f in zip(asked, fold, strict=True) if f != number]

@@ -216,6 +216,19 @@ def test_a_useless_probability_has_no_skill(trials: list[Trial]) -> None:
     assert told["brier_skill"][0] < 0
 
 
+def test_a_project_asked_twice_is_never_learned_from_and_checked_at_once(trials: list[Trial]) -> None:
+    twice = [*trials[:40], *(replace(t, as_of=date(2021, 12, 31)) for t in trials[:40])]
+    learned: list[set[str]] = []
+
+    def fit(some: Any) -> Any:
+        learned.append({t.project for t in some})
+        assert len(some) == 2 * len(learned[-1])
+        return Always(0.5)
+
+    assert reliability(twice, fit, seed=0) is not None
+    assert [len(names) for names in learned] == [32] * 5
+
+
 def test_where_other_queries_give_no_probability_there_is_no_check(trials: list[Trial]) -> None:
     assert reliability(trials, lambda _some: Always(None), seed=0) is None
     assert reliability([], lambda _some: Always(0.5), seed=0) is None
