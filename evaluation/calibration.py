@@ -1,12 +1,15 @@
 """Whether probabilities can be believed: reliability in equal-mass bins, Brier score, quality against abstention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
+from evaluation.datasets import Dataset
 from evaluation.results import Bin, Reliability
+from matcher.matching.calibrate import HORIZON_DAYS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -14,6 +17,23 @@ Bools = npt.NDArray[np.bool_]
 
 TOP = 50
 """Pairs looked at: the first 50 places of every query."""
+
+
+def promise(dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> tuple[Bools | None, Bools | None]:
+    """Queries announced, and pairs closed, within the days after the split that a probability is about.
+
+    A query that nobody knows the day of is not promised anything; an answer without a day counts as in time.
+    """
+    if dataset.split_on is None:
+        return None, None
+    end = dataset.split_on + timedelta(days=HORIZON_DAYS)
+    announced = dict(dataset.projects.select("project_id", "announced_on").iter_rows())
+    days = [announced[query] for query in dataset.queries]
+    closed = [dataset.answered_on.get(pair, dataset.split_on) for pair in pairs]
+    return (
+        np.array([day is not None and day <= end for day in days], dtype=np.bool_),
+        np.array([day > end for day in closed], dtype=np.bool_),
+    )
 
 
 def equal_mass(values: npt.NDArray[np.floating] | Ints, parts: int, *, among: Floats | Ints | None = None) -> Ints:

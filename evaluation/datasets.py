@@ -38,6 +38,7 @@ class Dataset:
         missing: optional columns (`projects.region`), files and keys that were not there.
         warnings: sentence -> number of rows it is true of.
         answers: home countries of the capital in a set without deals, where the blind form has moved them.
+        answered_on: (query, partner) -> first day that the closing of their deal can mean, where that is known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Dataset:
     missing: tuple[str, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
     answers: pl.DataFrame | None = None
+    answered_on: Mapping[tuple[str, str], date] = field(default_factory=dict)
 
     @property
     def is_blind(self) -> bool:
@@ -140,6 +142,7 @@ def _read(folder: Path, outside: Path | None) -> Dataset:
         name=str(about.get("name") or folder.resolve().name), about=about,
         projects=projects, partners=partners, deals=deals,
         queries=tuple(queries), qrels=None if pairs is None else _answers_of(pairs),
+        answered_on=_closed(pairs),
         split_on=split_on, undated=_undated(files, about, deals),
         answers=files.read("answers", refs=_known(projects=projects)) if files.has("answers") else None,
         digest=files.digest(*([outside] if outside else [])),
@@ -228,6 +231,14 @@ def _outside(path: Path, queries: Sequence[str], partners: pl.DataFrame) -> pl.D
 def _answers_of(pairs: pl.DataFrame) -> dict[str, frozenset[str]]:
     grouped = pairs.group_by("project_id").agg(pl.col("partner_id").unique()).sort("project_id")
     return {query: frozenset(partners) for query, partners in grouped.iter_rows()}
+
+
+def _closed(pairs: pl.DataFrame | None) -> dict[tuple[str, str], date]:
+    """The day of each answer that has one; a year or a month begins with its first day."""
+    if pairs is None or "closed_on" not in pairs.columns:
+        return {}
+    first = pairs.drop_nulls("closed_on").group_by("project_id", "partner_id").agg(pl.col("closed_on").min())
+    return {(query, partner): day for query, partner, day in first.sort("project_id", "partner_id").iter_rows()}
 
 
 def blind(dataset: Dataset, *, max_queries: int | None = None) -> Dataset:

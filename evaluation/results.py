@@ -106,11 +106,14 @@ class Calibration:
 
     Attributes:
         abstention: (share of queries answered, nDCG@10 on them), most confident first.
+        queries, left_out: how many queries the promise is about, and how many are announced later or nobody knows when.
     """
 
     abstained: str | None
     slices: tuple[Reliability, ...] = ()
     abstention: tuple[tuple[float, float], ...] = ()
+    queries: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "Cách xếp hạng này không nêu xác suất",
     ),
     (
+        "No query is announced within the days that probabilities are about",
+        "Không có truy vấn nào được công bố trong thời hạn mà xác suất nói tới",
+    ),
+    (
         "There are no answers to score against",
         "Không có đáp án để chấm",
     ),

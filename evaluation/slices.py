@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from evaluation.audit import UNKNOWN, audit, training_projects
-from evaluation.calibration import TOP, abstention, equal_mass, reliability
+from evaluation.calibration import TOP, abstention, equal_mass, promise, reliability
 from evaluation.datasets import Dataset
 from evaluation.results import MEASURES, SLICES, Calibration, Comparison, Figure, Scored
 from matcher.ingest.neutral import is_vietnamese
@@ -36,6 +36,7 @@ ENOUGH = 10
 OTHER = "other"
 
 NO_PROBABILITIES = "The ranker gives no probabilities."
+NONE_PROMISED = "No query is announced within the days that probabilities are about."
 
 _NDCG = MEASURES.index("nDCG@10")
 
@@ -104,12 +105,16 @@ class Slicing:
         queries, candidates: ascending identifiers.
         pairs: (2, n_relevant) query and candidate numbers of the relevant pairs.
         slices: named ones in the order of `SLICES`, then the families.
+        promised: queries that a probability of the split's day is about; None for all.
+        late: relevant pairs that came true after the days it is about; None for none.
     """
 
     queries: tuple[str, ...]
     candidates: tuple[str, ...]
     pairs: Ints
     slices: tuple[Slice, ...]
+    promised: Bools | None = None
+    late: Bools | None = None
 
     def answers(self, part: Slice) -> Ints:
         """Number of relevant partners that count in the slice, for every query, 0 for queries outside it."""
@@ -154,7 +159,10 @@ class Slicing:
             [(query_number[q], number[c]) for q in queries for c in sorted(dataset.qrels.get(q, ()))], dtype=np.int64
         ).reshape(-1, 2)
         slices = _slices(dataset, reference, pairs.T)
-        return cls(queries=queries, candidates=candidates, pairs=pairs.T, slices=tuple(slices))
+        promised, late = promise(dataset, [(queries[q], candidates[c]) for q, c in pairs])
+        return cls(
+            queries=queries, candidates=candidates, pairs=pairs.T, slices=tuple(slices), promised=promised, late=late
+        )
 
 
 def _slices(dataset: Dataset, reference: Reference, pairs: Ints) -> Iterator[Slice]:
@@ -398,18 +406,24 @@ def _calibration(views: _Views, probabilities: Floats, *, seed: int, resamples: 
 
     A pair is of a slice by its query and its partner's kind, home or past, never by what came true: candidates
     that the figures leave out because they are right answers of another slice would make every forecast too high.
+    Only what was promised is judged: queries announced within the horizon, and as true what came true within it.
     """
     ranking, slicing = views.ranking, views.slicing
     if probabilities.shape != ranking.places.shape:
         raise ValueError(f"probabilities {probabilities.shape} are not aligned with the places {ranking.places.shape}")
     given = ~np.isnan(probabilities[:, :TOP]) & (ranking.places[:, :TOP] >= 0)
-    query, at = np.nonzero(given)
-    if not query.size:
+    if not given.any():
         return Calibration(abstained=NO_PROBABILITIES)
+    promised = np.ones(len(given), dtype=np.bool_) if slicing.promised is None else slicing.promised
+    asked, left_out = int(promised.sum()), int((~promised).sum())
+    query, at = np.nonzero(given & promised[:, None])
+    if not query.size:
+        return Calibration(abstained=NONE_PROMISED, queries=asked, left_out=left_out)
     candidate, predicted = ranking.places[query, at].astype(np.int64), probabilities[query, at]
     if predicted.min() < 0 or predicted.max() > 1:
         raise ValueError(f"probabilities lie in [{predicted.min():g}, {predicted.max():g}], not in [0, 1]")
     pairs = slicing.pairs[0] * len(slicing.candidates) + slicing.pairs[1]
+    pairs = pairs if slicing.late is None else pairs[~slicing.late]
     hit = np.isin(query * len(slicing.candidates) + candidate, pairs)
     # Both cold slices are about the same pairs.
     masks = {s.name: s.counts(query, candidate) for s in slicing.slices if s.name != "cold_full_pool"}
@@ -418,4 +432,6 @@ def _calibration(views: _Views, probabilities: Floats, *, seed: int, resamples: 
         abstained=None,
         slices=reliability(predicted, hit, query.astype(np.int64), masks, seed=seed, resamples=resamples),
         abstention=abstention(probabilities[rows, 0], table[:, _NDCG]),
+        queries=asked,
+        left_out=left_out,
     )

@@ -138,7 +138,7 @@ def calibration(rng: np.random.Generator) -> Calibration:
         for s in ("full", "warm", "new_pairs", "asean", "sector:Energy", "kind:fund")
     )  # fmt: skip
     curve = tuple((round(x, 2), 0.62 - 0.2 * x + 0.01 * float(rng.random())) for x in np.linspace(0.05, 1, 20))
-    return Calibration(abstained=None, slices=slices, abstention=curve)
+    return Calibration(abstained=None, slices=slices, abstention=curve, queries=165, left_out=63)
 
 
 def result(name: str, seed: int) -> DatasetResult:

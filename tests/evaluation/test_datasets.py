@@ -218,6 +218,16 @@ def test_the_full_form_can_be_written_too(full: Dataset, tmp_path: Path) -> None
         datasets.write(full, tmp_path / "none", answers=False)
 
 
+def test_the_days_of_answers_are_known_where_the_deals_are(blind_folder: Path, full: Dataset) -> None:
+    days = full.deals.filter(pl.col("project_id").is_in(full.queries)).drop_nulls("closed_on")
+    assert days.height > 0
+    for query, partner, day in days.select("project_id", "partner_id", "closed_on").iter_rows():
+        assert full.answered_on[query, partner] <= day
+    assert len(full.answered_on) == days.unique(["project_id", "partner_id"]).height
+    assert datasets.blind(full).answered_on == full.answered_on
+    assert datasets.read(blind_folder).answered_on == {}
+
+
 def test_without_answers_only_the_answers_are_gone(blind_folder: Path, tmp_path: Path) -> None:
     known = datasets.read(blind_folder)
     datasets.write(known, tmp_path / "input", answers=False)

@@ -482,6 +482,27 @@ def test_only_the_first_fifty_places_are_looked_at() -> None:
     assert found.slices[0].pairs == 150
 
 
+def test_only_what_was_promised_is_judged() -> None:
+    """q2 is announced after the horizon and nobody knows when q3 was; the partner of q4 came in too late."""
+    late, end = date(2022, 1, 1), date(2021, 12, 30)
+    dataset = matches()
+    announced = pl.when(pl.col("project_id") == "q2").then(late).when(pl.col("project_id") == "q3").then(None)
+    dataset = replace(
+        dataset, projects=dataset.projects.with_columns(announced_on=announced.otherwise("announced_on")),
+        answered_on={("q1", "oa"): end, ("q4", "oa"): late},
+    )  # fmt: skip
+    ranking = by_popularity(dataset)
+    given_p = probabilities(ranking, {1: 0.5, 2: 0.25, 5: 0.125})
+    found = score(dataset, REFERENCE, ranking, run="x", seed=1, probabilities=given_p).calibration
+    assert found is not None
+    assert (found.queries, found.left_out) == (4, 2)
+    assert (found.slices[0].pairs, found.slices[0].positives) == (12, 2)  # q1: oa, oe
+    nobody = replace(dataset, projects=dataset.projects.with_columns(announced_on=pl.lit(late)))
+    none = score(nobody, REFERENCE, ranking, run="x", seed=1, probabilities=given_p).calibration
+    assert none is not None
+    assert none.abstained == slices.NONE_PROMISED
+
+
 def test_without_probabilities_calibration_says_why() -> None:
     dataset = matches()
     ranking = by_popularity(dataset)
