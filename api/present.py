@@ -14,6 +14,9 @@ from matcher.records import Evidence, Match, MatchList
 STALE_DAYS = 365
 """A project fact whose source is older is called old on the page. Source: our choice; projects change yearly."""
 
+INVISIBLE = 0.005
+"""A smaller difference of two partners would be printed as 0.00 and is left out."""
+
 BAR_HALF = 100.0
 """Half the width of an evidence bar's drawing, in its own units."""
 
@@ -118,6 +121,8 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
     differences = []
     for d in explained.contrast:
         value = d.first - d.second
+        if abs(value) < INVISIBLE:
+            continue
         length = abs(value) / largest * BAR_HALF if largest else 0.0
         x = BAR_HALF - length if value < 0 else BAR_HALF
         differences.append(
@@ -132,7 +137,7 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
         "following": following,
         "chosen": explained.chosen,
         "sentence": None if explained.sentence is None else explained.sentence[lang],
-        "lead": sum(d.value for d in differences),
+        "lead": sum(d.first - d.second for d in explained.contrast),
         "differences": differences,
         "engine": explained.match.engine,
     }

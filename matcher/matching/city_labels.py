@@ -101,7 +101,7 @@ GATE_STATEMENTS: dict[str, Both] = {
     },
     "partner": {
         "vi": "Dừng: phải kiểm tra trước khi tiếp xúc, vì đối tác có tên trong danh sách bị trừng phạt, cấm hoặc loại.",
-        "en": "Stop: check before any contact: the partner is on a list of sanctioned, debarred or excluded parties.",
+        "en": "Stop: check before any contact; the partner is on a list of sanctioned, debarred or excluded parties.",
     },
     "not_listed": {
         "vi": "Không có tên trong các danh sách đã nạp; điều này chưa phải là kết quả sàng lọc.",
