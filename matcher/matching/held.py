@@ -39,8 +39,8 @@ TOP = 50
 FOLDS = 5
 BINS = 5
 
-CELLS = 400_000
-"""Candidates, of all queries together, on which reasons are left out: a tree costs about a second for so many."""
+CELLS = 150_000
+"""Candidates, of all queries together, on which reasons are left out: a tree takes about a second for so many."""
 
 
 class Calibrates(Protocol):

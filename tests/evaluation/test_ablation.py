@@ -62,7 +62,7 @@ def test_without_any_feature_nothing_is_left(world: Facts) -> None:
 
 def test_the_program_is_as_before_afterwards(found: ablation.Ablation) -> None:
     assert learn.compute is compute
-    assert learn.MAX_QUERIES > ablation.MAX_QUERIES
+    assert learn.PER_ORIGIN > ablation.PER_ORIGIN
 
 
 def test_the_table_can_stand_in_the_guide(found: ablation.Ablation) -> None:
