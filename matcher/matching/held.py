@@ -80,7 +80,9 @@ class Held:
         relevant: (q, n), who had a deal on it later.
         popularity: (q, n), projects on which a partner's deal was known on the query's day, the asked one left out.
         at_host: (q, n), the partner has a known deal in the query's host country.
-        host_known, sector_known: (q,), a deal in the host country, or under the sector label, was known.
+        placed: (q,), the query's host country is known.
+        cold_host, cold_sector: (q,), no deal in the host country, or under the sector label, was known; False where
+            the query has none.
         kinds: (n,), kind of each partner.
         days: (q,), the day of each query.
     """
@@ -90,8 +92,9 @@ class Held:
     relevant: Bools
     popularity: Floats
     at_host: Bools
-    host_known: Bools
-    sector_known: Bools
+    placed: Bools
+    cold_host: Bools
+    cold_sector: Bools
     kinds: npt.NDArray[np.str_]
     days: Sequence[date]
 
@@ -112,7 +115,8 @@ class Held:
         q, n = len(groups), partners.height
         scores, relevant = np.full((q, n), np.nan), np.zeros((q, n), dtype=np.bool_)
         popularity, at_host = np.zeros((q, n)), np.zeros((q, n), dtype=np.bool_)
-        host_known, sector_known, days = np.zeros(q, dtype=np.bool_), np.zeros(q, dtype=np.bool_), []
+        placed, cold_host, cold_sector = (np.zeros(q, dtype=np.bool_) for _ in range(3))
+        days = []
         for i, group in enumerate(groups):
             name, _, year = group.query.rpartition("@")
             day, row = date(int(year) - 1, 12, 31), row_of[name]
@@ -121,14 +125,15 @@ class Held:
             relevant[i, group.candidates] = group.y == 1
             known = (since <= np.datetime64(day)) & (of_project != row)
             popularity[i] = np.bincount(of_partner[known], minlength=n)
-            here = known & (host[of_project] == host[row]) & (host[row] != "")
+            here = known & (host[of_project] == host[row])
             at_host[i, of_partner[here]] = True
-            host_known[i] = here.any()
-            sector_known[i] = bool((known & (sector[of_project] == sector[row])).any())
+            placed[i] = host[row] != ""
+            cold_host[i] = placed[i] and not here.any()
+            cold_sector[i] = sector[row] != "" and not (known & (sector[of_project] == sector[row])).any()
         return cls(
             groups=groups, scores=scores, relevant=relevant, popularity=popularity, at_host=at_host,
-            host_known=host_known, sector_known=sector_known, kinds=partners["kind"].to_numpy().astype(np.str_),
-            days=days,
+            placed=placed, cold_host=cold_host, cold_sector=cold_sector,
+            kinds=partners["kind"].to_numpy().astype(np.str_), days=days,
         )  # fmt: skip
 
     @property
@@ -207,11 +212,11 @@ def slices(held: Held, *, seed: int) -> dict[str, Told]:
     new = warm & ~held.at_host
     parts: dict[str, tuple[Bools, Bools, Bools]] = {
         "warm": (every, warm, warm),
-        "new_pairs": (every, new, new),
+        "new_pairs": (held.placed, new, new),
         "cold_full_pool": (every, ~warm, everybody),
         "cold_pool": (every, ~warm, ~warm),
-        "cold_sector": (~held.sector_known, everybody, everybody),
-        "cold_host": (~held.host_known, everybody, everybody),
+        "cold_sector": (held.cold_sector, everybody, everybody),
+        "cold_host": (held.cold_host, everybody, everybody),
     }
     third = _third(held)
     for number, name in enumerate(("low", "mid", "high")):

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from small_world import deal, facts
 
@@ -132,6 +133,18 @@ def test_what_was_known_on_the_day_decides_the_slice() -> None:
     assert found["kind:bank"]["answers"] + found["kind:company"]["answers"] == QUERIES
     thirds = [found[f"popularity_{third}"]["queries"] for third in ("low", "mid", "high")]
     assert sum(thirds) == warm
+
+
+def test_a_query_of_unknown_host_and_sector_is_neither_cold_nor_new() -> None:
+    known = world()
+    unsaid = pl.col("project_id").str.starts_with("b2")
+    nowhere = known.projects.with_columns(
+        country=pl.when(unsaid).then(None).otherwise("country"), sector=pl.when(unsaid).then(None).otherwise("sector")
+    )
+    found = slices(Held.of(groups(perfect), ByColumn(), replace(known, projects=nowhere)), seed=0)
+    assert found["cold_host"]["queries"] == 0
+    assert found["cold_sector"]["queries"] == 5
+    assert found["new_pairs"]["queries"] == sum(right(i) < 5 for i in range(20))
 
 
 def test_a_slice_of_few_queries_is_not_enough() -> None:
