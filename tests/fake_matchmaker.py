@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from matcher.city import CitySide, Criterion, Gate, outcome
 from matcher.chance import Probability
+from matcher.city import CitySide, Criterion, Gate, outcome
 from matcher.errors import InputError, NotFoundError
 from matcher.matching.city_labels import CITY_STATEMENTS, GATE_STATEMENTS
 from matcher.matching.contrast import Difference, Explanation

@@ -18,7 +18,7 @@ from matcher.matching.drafts import draft
 from matcher.matching.explain import explain
 from matcher.matching.features import FEATURES, compute
 from matcher.matching.kernel import Kernel
-from matcher.matching.labels import DEAL_STATUS_NAMES, ROLE_NAMES
+from matcher.matching.notes import BOTH_SIDES, gaps, taking_part
 from matcher.matching.pairs import Block
 from matcher.matching.rank import Ranker
 from matcher.matching.reciprocal import Policy
@@ -47,18 +47,6 @@ CANDIDATES = 2000
 
 RECIPROCAL = 50
 """Where both sides are asked for, so many of the first are ordered anew; the others stay behind them."""
-
-BOTH_SIDES: Mapping[str, str] = {
-    "vi": (
-        "50 kết quả đầu theo phía đối tác được xếp lại theo thứ hạng của đối tác nhân với giá trị đối với Thành phố; "
-        "điều chưa biết tính ½, đối tác phải dừng để kiểm tra đứng cuối."
-    ),
-    "en": (
-        "The first 50 by the partner's side are ordered by the partner's place times the value to the city; "
-        "what is not known counts ½, and a partner that must be checked first stands last."
-    ),
-}
-"""The rule of the order by both sides, told beside every such list."""
 
 PER_PROJECT = 2
 PER_PARTNER = 2
@@ -129,7 +117,7 @@ class Catalogue:
         notes: list[Mapping[str, str]] = []
         if query.project_id is not None:
             pairs, candidates = self._for_project(self._block(self._project_row(query.project_id)), filters)
-            notes = self._taking_part(query.project_id)
+            notes = taking_part(query.project_id, self.corpus.facts.deals, self.partners)
         elif query.partner_id is not None:
             pairs, candidates = self._for_partner(self._partner_row(query.partner_id), filters)
         elif query.countries is not None:
@@ -356,7 +344,11 @@ class Catalogue:
                 scores = self.ranker.score(compute(block))
                 order = top(scores, np.ones(rows.size, dtype=bool), DEPTH)
                 found += [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order]
-        return self._spread(found), int(rows.size * open_rows.size), self._gaps(countries)
+        return (
+            self._spread(found),
+            int(rows.size * open_rows.size),
+            gaps(countries, self.partners, self.corpus.countries),
+        )
 
     def _nearest(self, open_rows: Ints, rows: Ints) -> Ints:
         """All open projects, or those nearest in text to any of the partners when there are very many pairs."""
@@ -379,35 +371,6 @@ class Catalogue:
                 used_p[p], used_q[q] = used_p.get(p, 0) + 1, used_q.get(q, 0) + 1
                 out.append(pair)
         return out
-
-    def _gaps(self, countries: Sequence[str]) -> list[Mapping[str, str]]:
-        names = self.corpus.countries
-        compiled = set(self.partners.frame["country"])
-        empty = [c for c in countries if c not in compiled]
-        return [
-            {
-                "vi": f"Chưa có hồ sơ đối tác nào của {names.name(c)[0]}: cần bổ sung doanh nghiệp, quỹ và định chế.",
-                "en": f"No partner of {names.name(c)[1]} is compiled: companies, funds and institutions are missing.",
-            }
-            for c in empty
-        ]
-
-    def _taking_part(self, project_id: str) -> list[Mapping[str, str]]:
-        """One note that names who is on record with a project already, whatever came of it."""
-        names = dict(zip(self.partners.frame["partner_id"], self.partners.frame["name"], strict=True))
-        told: dict[str, dict[str, None]] = {"vi": {}, "en": {}}
-        for d in (
-            self.corpus.facts.deals.filter(pl.col("project_id") == project_id).sort("deal_id").iter_rows(named=True)
-        ):
-            for lang, of in told.items():
-                role, status = ROLE_NAMES[d["role"]][lang], DEAL_STATUS_NAMES[d["status"]][lang]
-                of[f"{names.get(d['partner_id'], d['partner_id'])} ({role}, {status})"] = None
-        if not told["en"]:
-            return []
-        return [{
-            "vi": f"Đã ghi nhận với dự án này: {'; '.join(told['vi'])}.",
-            "en": f"On record with this project already: {'; '.join(told['en'])}.",
-        }]  # fmt: skip
 
     def _pair(self, block: Block, partner: int) -> _Pair:
         score = self.ranker.score(compute(block.at(np.array([partner]))))

@@ -15,9 +15,10 @@ from small_world import HERE, LISTED, PARTNERS, PROJECTS, SOURCE, BagEncoder, bl
 from matcher.city import LEAST_KNOWN, NEUTRAL, CitySide, Criterion, Gate, combined
 from matcher.ingest.tables import read_table
 from matcher.matching import catalogue as module
-from matcher.matching.catalogue import BOTH_SIDES, Catalogue
+from matcher.matching.catalogue import Catalogue
 from matcher.matching.city_labels import CITY_NAMES, CITY_STATEMENTS, GATE_STATEMENTS, INSTRUMENTS
 from matcher.matching.engine import Engine
+from matcher.matching.notes import BOTH_SIDES
 from matcher.matching.reciprocal import READ, SHARE, STOPPED, Policy
 from matcher.records import Facts, Query
 
