@@ -139,6 +139,13 @@ def fit(
     typer.echo(fitted.note)
     if fitted.warning:
         typer.echo(fitted.warning[settings().lang])
+    if fitted.shift:
+        chance = fitted.shift.chance_ratio
+        typer.echo(
+            f"compared with {fitted.shift.before} on {fitted.shift.pairs} fixed pairs: rank correlation "
+            f"{fitted.shift.rank_correlation:.3f}, scores {fitted.shift.score_shift:+.3f}"
+            + (f", chances x {chance:.2f}" if chance else "")
+        )
     typer.echo(f"engine {fitted.engine} as of {fitted.as_of} in {fitted.path}")
     typer.echo("Next: matcher match --project ID" if fitted.in_use else "The engine in use is the same as before.")
 

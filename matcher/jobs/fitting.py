@@ -14,6 +14,8 @@ from typing import Any
 from matcher.errors import ConflictError, SourceError
 from matcher.jobs import Site
 from matcher.jobs.opening import facts, open_encoder
+from matcher.matching import anchors
+from matcher.matching.anchors import Shift
 from matcher.matching.engine import Engine
 from matcher.store import Store
 
@@ -33,6 +35,7 @@ class Fitted:
         metrics: ranker -> measure -> mean and the ends of its 95 % interval, on deals after those it was fitted on.
         note: which ranker was chosen, and why.
         warning: what a reader of its lists must be told ('vi', 'en'); None for nothing.
+        shift: how it differs from the engine that was in use before, on a fixed set of pairs; None without one.
     """
 
     engine: str
@@ -43,6 +46,7 @@ class Fitted:
     counts: Mapping[str, int]
     note: str
     warning: Mapping[str, str] | None = None
+    shift: Shift | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fit as the command line prints it."""
@@ -50,6 +54,7 @@ class Fitted:
             "engine": self.engine, "as_of": self.as_of.isoformat(), "path": str(self.path), "in_use": self.in_use,
             "metrics": {ranker: dict(found) for ranker, found in self.metrics.items()}, "counts": dict(self.counts),
             "note": self.note, "warning": None if self.warning is None else dict(self.warning),
+            "shift": None if self.shift is None else self.shift.to_json(),
         }  # fmt: skip
 
 
@@ -86,6 +91,7 @@ def fit(
                 known, encoder, seed=site.seed, out=room / "engine", revision=revision, progress=progress
             )
             identity = engine.manifest.engine
+            shift = _shift(site, room / "engine")
             target = _publish(room, room / "engine", folder / identity)
         finally:
             shutil.rmtree(room, ignore_errors=True)
@@ -97,6 +103,7 @@ def fit(
     return Fitted(
         engine=identity, as_of=as_of, path=target, in_use=out is None, metrics=engine.manifest.metrics,
         counts=engine.manifest.counts, note=engine.manifest.ranker_note, warning=engine.manifest.warning,
+        shift=shift,
     )  # fmt: skip
 
 
@@ -117,6 +124,16 @@ def current(site: Site) -> Path:
     if not name or Path(name).name != name or not folder.is_dir():
         raise SourceError(f'{pointer} names the engine "{name}", which is not there; run `matcher fit`.')
     return folder
+
+
+def _shift(site: Site, made: Path) -> Shift | None:
+    """The new engine against the one in use, if there is one."""
+    try:
+        before = current(site)
+        earlier = anchors.read(before)
+    except (SourceError, ValueError):  # the first engine has none before it; a damaged one keeps no new one back
+        return None
+    return anchors.compare(before.name, earlier, anchors.read(made))
 
 
 @contextmanager

@@ -147,6 +147,12 @@ class Calibrator:
             value=value, low=low, high=high, outcome=OUTCOME, horizon_days=HORIZON_DAYS, base_rate=self.base_rate
         )
 
+    def chance(self, score: float, field: Field) -> float | None:
+        """The curve at a score whether or not it lies in the field, to compare engines; None when it abstains."""
+        if not self.strength.size:
+            return None
+        return float(self._curve(self.value, np.array([self.sharpness * score - field.total]))[0])
+
     def values(self, scores: Floats) -> Floats:
         """The chances of one list, shape (n,), or of many, (q, n), that hold at least the field.
 

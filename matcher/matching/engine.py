@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from matcher.errors import ConflictError, InputError, SourceError, StaleArtefactError
-from matcher.matching import card, describe, manifest, rank
+from matcher.matching import anchors, card, describe, manifest, rank
 from matcher.matching.calibrate import Calibrator
 from matcher.matching.catalogue import Catalogue
 from matcher.matching.corpus import CENTRES, Corpus, Encodes
@@ -78,6 +78,7 @@ class Engine:
         np.savez(out / "centres.npz", **{c: corpus.centres[c] for c in CENTRES})  # type: ignore[arg-type]  # stub lacks **arrays
         told = card.make(facts, learned, calibrator, encoder=encoder.id, describe=describe.VERSION, seed=seed)
         card.write(told, out)
+        anchors.write(anchors.score(corpus, learned.ranker, learned.kernel, calibrator), out)
         counts = {
             "projects": facts.projects.height,
             "partners": facts.partners.height,

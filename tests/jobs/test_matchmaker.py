@@ -165,6 +165,18 @@ def test_a_new_engine_is_put_to_use(small: Matchmaker) -> None:
     assert [e["engine"] for e in small.engines() if e["in_use"]] == [after]
 
 
+def test_a_new_engine_is_compared_with_the_one_in_use(small: Matchmaker) -> None:
+    before = fitting.current(site_of(small)).name
+    told = fitting.fit(replace(site_of(small), seed=3), small.store, as_of=AS_OF, actor="tests").shift
+    assert told is not None
+    assert told.before == before
+    assert told.pairs > 50
+    assert told.rank_correlation == pytest.approx(1)  # the seed changes nothing where no tree is fitted
+    damaged = fitting.current(site_of(small)) / "anchors.json"
+    damaged.write_text("{", encoding="utf-8")
+    assert fitting.fit(site_of(small), small.store, as_of=AS_OF, actor="tests").shift is None
+
+
 def test_an_earlier_day_knows_less(small: Matchmaker) -> None:
     early = date(2025, 1, 10)
     assert len(small.catalogue(early).history.records) < len(small.catalogue().history.records)

@@ -198,7 +198,7 @@ def test_an_artefact_is_whole_and_holds_no_pickle(made: Path) -> None:
     files = content(made)
     described = json.loads(files["manifest.json"])
     assert set(described["files"]) == set(files) - {"manifest.json"}
-    assert set(files) == {"manifest.json", "lambdamart.txt", "centres.npz", "card.json", "card.md"}
+    assert set(files) == {"manifest.json", "lambdamart.txt", "centres.npz", "card.json", "card.md", "anchors.json"}
     with np.load(made / "centres.npz", allow_pickle=False) as stored:
         assert all(stored[name].dtype == np.float32 for name in stored.files)
     assert not any(
