@@ -11,7 +11,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evaluation import ablation, benchmark, blind, datasets, judgments, product, qrels, report, sectors, slices, tables
+from evaluation import (
+    ablation,
+    benchmark,
+    blind,
+    content,
+    datasets,
+    judgments,
+    product,
+    qrels,
+    report,
+    sectors,
+    slices,
+    tables,
+)
 from evaluation.benchmark import Bench
 from evaluation.datasets import Dataset
 from evaluation.results import Comparison, DatasetResult, Report
@@ -88,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--seed", type=_seed, default=0, help="of everything random (0)")
     asked.add_argument("--json", action="store_true", help="print everything as JSON")
     asked.set_defaults(run=_ablation)
+
+    asked = commands.add_parser("content", help="texts alone in seven languages: does a project find its partners?")
+    asked.add_argument("--half", choices=content.HALVES, help="one half of the themes; default: both")
+    asked.add_argument("--json", action="store_true", help="print the report as JSON")
+    asked.set_defaults(run=_content)
 
     judgments.add_parser(commands)
     return parser
@@ -222,6 +240,17 @@ def _ablation(options: argparse.Namespace) -> None:
                 facts, encoder = opening.facts(store, today), opening.open_encoder(site, store)
                 found = ablation.ablate(facts, encoder, name=product.NAME, seed=options.seed, progress=progress)
     print(json.dumps(found.to_json(), indent=1) if options.json else found.table())
+
+
+def _content(options: argparse.Namespace) -> None:
+    settings = config.load()
+    reference = blind.read_reference(settings.reference_dir)
+    halves = content.HALVES if options.half is None else (options.half,)
+    with _progress() as progress:
+        found = content.measure(
+            content.read(), reference, _encoder(settings), seed=settings.seed, halves=halves, progress=progress
+        )
+    print(json.dumps(found.to_json(), indent=2) if options.json else content.table(found))
 
 
 def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> None:

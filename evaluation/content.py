@@ -1,8 +1,8 @@
 """Content alone: does a project find its partners by what both say of themselves, whatever the language?
 
-Texts of twenty themes, one theme a kind of project: projects in Vietnamese and English, twice each, and one partner in
-each of seven languages. They are our own and stand in `texts/content.csv`. Of every pair of languages a data set without
-deals is made and ranked blind; a project's right answer is the partner of its theme.
+Texts of twenty themes, one theme a kind of project: projects in Vietnamese and English, twice each, and one partner
+in each of seven languages. They are our own and stand in `texts/content.csv`. Of every pair of languages a data set
+without deals is made and ranked blind; a project's right answer is the partner of its theme.
 """
 
 import hashlib
@@ -81,7 +81,9 @@ class Report:
             r.partners: r.mrr for r in self.results if (r.setting, r.asked, r.half) == (setting, asked, half)
         }  # fmt: skip
 
-    def summary(self, setting: str, half: str, asked: Sequence[str] = ("vi", "en")) -> tuple[float, float, float, float]:
+    def summary(
+        self, setting: str, half: str, asked: Sequence[str] = ("vi", "en")
+    ) -> tuple[float, float, float, float]:
         """Mean over the pairs with its 95 % interval, themes resampled, and the smallest of them."""
         found = [r for r in self.results if r.setting == setting and r.half == half and r.asked in asked]
         themes = {t: float(np.mean([r.values[t] for r in found])) for t in found[0].values}
@@ -153,7 +155,8 @@ def dataset(texts: pl.DataFrame, asked: str, languages: Sequence[str]) -> Datase
     content = "".join(frame.write_csv() for frame in frames.values())
     return Dataset(
         name=called, about={"name": called, "no_deals": True, "licence": "CC0-1.0", "form": "blind"},
-        **frames, deals=pl.DataFrame(schema=COLUMNS["deals"]), queries=tuple(sorted(right)), qrels=right,
+        projects=frames["projects"], partners=frames["partners"], deals=pl.DataFrame(schema=COLUMNS["deals"]),
+        queries=tuple(sorted(right)), qrels=right,
         split_on=None, undated="drop", digest=hashlib.sha256(content.encode()).hexdigest(),
     )  # fmt: skip
 
@@ -223,8 +226,8 @@ def table(report: Report) -> str:
             for asked in shown:
                 pairs = report.pairs(setting, asked, half)
                 cells = "  ".join(f"{lang} {mrr:.3f}" for lang, mrr in pairs.items())
-                mean, least = np.mean(list(pairs.values())), min(pairs.values())
-                lines.append(f"  {_ASKED_TOLD[asked]:<29}  {cells}   mean {mean:.3f}  min {least:.3f}")
+                middle, least = float(np.mean(list(pairs.values()))), min(pairs.values())
+                lines.append(f"  {_ASKED_TOLD[asked]:<29}  {cells}   mean {middle:.3f}  min {least:.3f}")
             mean, low, high, least = report.summary(setting, half)
             n = len(report.pairs(setting, "vi", half)) + len(report.pairs(setting, "en", half))
             lines.append(f"  all {n} pairs: mean {mean:.3f} ({low:.3f} to {high:.3f}), min {least:.3f}")

@@ -35,8 +35,8 @@ _CODE = (
 )  # fmt: skip
 _REPORTING = frozenset(
     f"evaluation/{n}.py" for n in ("__main__", "report", "plots", "tables", "views", "words", "judgments", "sectors",
-    "results", "slices", "audit", "calibration", "benchmark", "product", "vectors", "qrels", "runs", "sentences",
-    "leading")
+    "content", "results", "slices", "audit", "calibration", "benchmark", "product", "vectors", "qrels", "runs",
+    "sentences", "leading")
 )  # fmt: skip
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "lightgbm", "bm25s", "polars", "sentence-transformers")
 

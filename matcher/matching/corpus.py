@@ -10,18 +10,23 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from matcher.matching import trades
 from matcher.matching.describe import LANGUAGES, Glossary, Names, describe_partners, describe_projects
 from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide, Sectors
 from matcher.matching.snapshot import Snapshot
 from matcher.records import Facts
-from matcher.text import fold
+from matcher.text import fold, language
 
 Vectors = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-CENTRES = (*LANGUAGES, "plain", "partner")
-"""Corpora whose means are stored: project texts by language, Vietnamese without diacritics, partner texts."""
+WRITTEN = ("vi", "plain", "en", "ja", "ko", "zh", "fr", "de")
+CENTRES = tuple(f"{side} {lang}" for side in ("project", "partner") for lang in WRITTEN)
+"""Corpora whose means are stored: projects and partners by language; plain: Vietnamese without diacritics."""
+
+AS_MANY = 3
+"""The mean of all texts of a side counts as much in the mean of each language as so many texts of that language."""
 
 READ_SECTORS = 3
 READ_WEIGHT = 0.7
@@ -80,16 +85,20 @@ class Corpus:
             participants.setdefault(p, []).append(names.get(q, ""))
         known = Names.of(partners["name"].to_list(), facts.reference)
         texts = describe_projects(projects, facts.reference, participants, known)
-        raw = {lang: _encode(encoder, texts[lang].to_list(), progress) for lang in LANGUAGES}
+        written = {lang: texts[lang].to_list() for lang in LANGUAGES}
+        raw = {lang: _encode(encoder, written[lang], progress) for lang in LANGUAGES}
         if centres is None:
-            plain = sorted({fold(t) for t in texts["vi"].to_list() if t})
+            plain = sorted({fold(t) for t in written["vi"] if t})
             does = sorted(set(_partner_texts(facts, partners)))
+            told = [*written["vi"], *written["en"], *plain]
             centres = {
-                **{lang: _mean(raw[lang]) for lang in LANGUAGES},
-                "plain": _mean(_encode(encoder, plain, progress)),
-                "partner": _mean(_encode(encoder, does, progress)),
+                **_means("project", told, np.vstack([raw["vi"], raw["en"], _encode(encoder, plain, progress)])),
+                **_means("partner", does, _encode(encoder, does, progress)),
             }
-        combined = sum((_centred(raw[lang], centres[lang]) for lang in LANGUAGES), np.zeros(1, dtype=np.float32))
+        combined = sum(
+            (_centred(raw[lang], written[lang], "project", centres) for lang in LANGUAGES),
+            np.zeros(1, dtype=np.float32),
+        )
         return cls(
             facts=facts, encoder=encoder, centres=centres, projects=projects, partners=partners, project_texts=texts,
             project_vectors=unit(np.asarray(combined)), sectors=Sectors.of(facts.reference),
@@ -104,7 +113,14 @@ class Corpus:
 
     @cached_property
     def _partner_vectors(self) -> Vectors:
-        return unit(_centred(_encode(self.encoder, self.partner_texts, None), self.centres["partner"]))
+        return self._vectors_of_partners(self.partner_texts)
+
+    def _vectors_of_partners(self, texts: Sequence[str]) -> Vectors:
+        return _centred(_encode(self.encoder, texts, None), texts, "partner", self.centres)
+
+    @cached_property
+    def _partner_trades(self) -> Floats:
+        return trades.known().vectors(self.partner_texts)
 
     @cached_property
     def _partners_read(self) -> Floats:
@@ -115,17 +131,21 @@ class Corpus:
 
     def partner_side(self, as_of: date) -> PartnerSide:
         """The partners as known on a day."""
-        return self._side(self.partners, self._partner_vectors, self._partners_read, as_of)
+        return self._side(self.partners, self._partner_vectors, self._partners_read, self._partner_trades, as_of)
 
     def side_of_partners(self, frame: pl.DataFrame, texts: Sequence[str], vectors: Vectors, as_of: date) -> PartnerSide:
         """Any partners frame as a side; sectors that no code gives are read from the text."""
         read = self._read(frame["isic"].to_list(), list(zip(texts, vectors, strict=True)))
-        return self._side(frame, vectors, read, as_of)
+        return self._side(frame, vectors, read, trades.known().vectors(texts), as_of)
 
-    def _side(self, frame: pl.DataFrame, vectors: Vectors, read: Floats, as_of: date) -> PartnerSide:
+    def _side(
+        self, frame: pl.DataFrame, vectors: Vectors, read: Floats, named_trades: Floats, as_of: date
+    ) -> PartnerSide:
         tags = self.facts.reference.activity_tags
         named = {r["tag"]: (r["name_vi"], r["name_en"]) for r in tags.iter_rows(named=True)}
-        return PartnerSide.of(frame, self.sectors, vectors, self.facts.footprint, self.countries, as_of, named, read)
+        return PartnerSide.of(
+            frame, self.sectors, vectors, self.facts.footprint, self.countries, as_of, named, read, named_trades
+        )
 
     def words(self, project: int) -> str:
         """The texts of a project (a row number) in all languages, for search by words."""
@@ -155,16 +175,12 @@ class Corpus:
     def draft_partner(self, frame: pl.DataFrame, as_of: date) -> tuple[PartnerSide, str]:
         """One unsaved partner as a side, with its text."""
         text = _partner_texts(self.facts, frame)[0]
-        vectors = unit(_centred(_encode(self.encoder, [text], None), self.centres["partner"]))
+        vectors = self._vectors_of_partners([text])
         return self.side_of_partners(frame, [text], vectors, as_of), text
 
     def vector(self, text: str) -> Vectors:
         """The centred unit vector of a free text; the zero vector for one without a word."""
-        raw = _encode(self.encoder, [text], None)[0]
-        if not raw.any():
-            return np.zeros_like(raw)
-        nearest = max((c for c in CENTRES if c != "partner"), key=lambda c: (float(raw @ unit(self.centres[c])), c))
-        return unit(np.asarray(raw - self.centres[nearest], dtype=np.float32))
+        return np.asarray(_centred(_encode(self.encoder, [text], None), [text], "project", self.centres)[0])
 
     def read_sectors(self, text: str, vector: Vectors) -> Floats:
         """ISIC division weights read from a text: by glossary, else by the nearest sector titles; (n_divisions,).
@@ -203,13 +219,27 @@ def _encode(encoder: Encodes, texts: Sequence[str], progress: Progress | None) -
     return out
 
 
-def _mean(raw: Vectors) -> Vectors:
-    used = raw[raw.any(axis=1)]
-    return np.asarray(used.mean(axis=0) if used.size else np.zeros(raw.shape[1]), dtype=np.float32)
+def _means(side: str, texts: Sequence[str], raw: Vectors) -> dict[str, Vectors]:
+    """Corpus -> mean of its raw vectors, drawn to the mean of all texts of that side where they are few."""
+    told = raw.any(axis=1)
+    whole = raw[told].mean(axis=0) if told.any() else np.zeros(raw.shape[1], dtype=np.float32)
+    of = np.array([language(t) or "" for t in texts], dtype=object)
+    out = {}
+    for lang in WRITTEN:
+        own = raw[told & (of == lang)]
+        out[f"{side} {lang}"] = np.asarray((own.sum(axis=0) + AS_MANY * whole) / (len(own) + AS_MANY), dtype=np.float32)
+    return out
 
 
-def _centred(raw: Vectors, centre: Vectors) -> Vectors:
-    return np.where(raw.any(axis=1, keepdims=True), unit(raw - centre), 0.0).astype(np.float32)
+def _centred(raw: Vectors, texts: Sequence[str], side: str, centres: Mapping[str, Vectors]) -> Vectors:
+    """Unit rows less the mean of each text's language; where its words do not tell it, the nearest mean does."""
+    means = np.stack([centres[f"{side} {lang}"] for lang in WRITTEN])
+    told = [language(t) for t in texts]
+    nearest = (raw @ unit(means).T).argmax(axis=1)
+    which = np.array(
+        [n if lang is None else WRITTEN.index(lang) for lang, n in zip(told, nearest, strict=True)], dtype=int
+    )
+    return np.where(raw.any(axis=1, keepdims=True), unit(raw - means[which]), 0.0).astype(np.float32)
 
 
 def _partner_texts(facts: Facts, partners: pl.DataFrame) -> list[str]:
@@ -225,9 +255,12 @@ def _labels(facts: Facts, encoder: Encodes, centres: Mapping[str, Vectors]) -> t
     frame = pl.concat([facts.reference.city_sectors.select("name_vi", "name_en", "isic"), divisions])
     codes: list[list[str]] = frame["isic"].to_list()
     if not codes:
-        return [], np.zeros((0, centres["vi"].shape[0]), dtype=np.float32)
+        return [], np.zeros((0, centres[CENTRES[0]].shape[0]), dtype=np.float32)
     both = sum(
-        (_centred(_encode(encoder, frame[f"name_{lang}"].to_list(), None), centres[lang]) for lang in LANGUAGES),
+        (
+            unit(_encode(encoder, frame[f"name_{lang}"].to_list(), None) - centres[f"project {lang}"])
+            for lang in LANGUAGES
+        ),
         np.zeros(1, dtype=np.float32),
     )
     return codes, unit(np.asarray(both))

@@ -7,14 +7,15 @@ investor would betray the answer. What a partner has done before is no part of i
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from matcher.matching.labels import KIND_NAMES
 from matcher.records import Reference
-from matcher.text import fold, nfc, tokens
+from matcher.text import fold, language, nfc, tokens
 
-VERSION = "3"
+VERSION = "4"
 """Changes whenever the texts change, so that an engine never meets vectors of another wording."""
 
 LANGUAGES = ("vi", "en")
@@ -95,7 +96,10 @@ def _labels(frame: pl.DataFrame, key: str) -> dict[str, tuple[str, str]]:
 def describe_projects(
     projects: pl.DataFrame, reference: Reference, participants: Mapping[str, Sequence[str]], known: Names
 ) -> pl.DataFrame:
-    """Profile texts of projects, one per language.
+    """Profile texts of projects, Vietnamese and other.
+
+    A description joins the name of its own language; a project that has one name only is told in one text, for a
+    bare name beside a description would weigh as much and say less.
 
     Args:
         projects: columns of `TABLES["projects"]`.
@@ -104,17 +108,28 @@ def describe_projects(
         known: word counts over all partner names.
 
     Returns:
-        columns `project_id`, `vi`, `en` (String, never null; '' when nothing is known in that language).
+        columns `project_id`, `vi`, `en` (String, never null; '' when nothing is known in that language). `en` holds
+        whatever is not Vietnamese.
     """
     sectors = _labels(reference.city_sectors, "sector")
     rows = []
     for p in projects.iter_rows(named=True):
         label = sectors.get(p["sector"] or "", (p["sector"], p["sector"]))
         own = participants.get(p["project_id"], ())
-        vi = _joined([p["name_vi"], label[0]]) if p["name_vi"] else ""
-        en = _joined([p["name_en"], label[1], p["description"]])
+        vi, en = _told(p, label)
         rows.append((p["project_id"], mask(vi, own, known), mask(en, own, known)))
     return pl.DataFrame(rows, schema={"project_id": pl.String, "vi": pl.String, "en": pl.String}, orient="row")
+
+
+def _told(project: Mapping[str, Any], label: tuple[str | None, str | None]) -> tuple[str, str]:
+    """The Vietnamese and the other text of a project."""
+    name_vi, name_en, description = project["name_vi"], project["name_en"], project["description"]
+    told_vi = language(description or "") in ("vi", "plain")
+    if description and not (name_vi and name_en):
+        text = _joined([name_vi or name_en, label[0 if told_vi else 1], description])
+        return (text, "") if told_vi else ("", text)
+    vi = _joined([name_vi, label[0], description if told_vi else None]) if name_vi else ""
+    return vi, _joined([name_en, label[1], None if told_vi else description])
 
 
 def describe_partners(partners: pl.DataFrame, reference: Reference) -> pl.DataFrame:
@@ -131,14 +146,14 @@ def describe_partners(partners: pl.DataFrame, reference: Reference) -> pl.DataFr
     rows = []
     for q in partners.iter_rows(named=True):
         activities = [tags.get(t, (t, t)) for t in q["activities"] or []]
-        kind = KIND_NAMES[q["kind"]]
+        kind = None if q["kind"] == "unknown" else KIND_NAMES[q["kind"]][1]
         does = [
             q["sector"],
             ", ".join(en for _, en in activities) or q["description"],
             ", ".join(vi for vi, _ in activities),
             q["sector_local"],
         ]
-        rows.append((q["partner_id"], _joined([kind[1], *does]) if any(does) else ""))
+        rows.append((q["partner_id"], _joined([kind, *does]) if any(does) else ""))
     return pl.DataFrame(rows, schema={"partner_id": pl.String, "text": pl.String}, orient="row")
 
 

@@ -38,11 +38,17 @@ from matcher.matching.sides import FINANCE
 Floats = npt.NDArray[np.float64]
 
 
-def _comparable(block: Block, own: Floats, theirs: Floats) -> npt.NDArray[np.bool_]:
-    """Pairs whose sectors say something: both known, and the partner no financier of other people's sectors."""
-    finance = [block.partners.sectors.divisions[d] for d in FINANCE if d in block.partners.sectors.divisions]
+def _by_sector(block: Block, own: Floats, theirs: Floats, value: Floats) -> Floats:
+    """A comparison of sectors where it says something, NaN elsewhere.
+
+    Both sides' sectors must be known and the partner be no financier of other people's sectors. A sector that was
+    only read out of the partner's text repeats, coarsely, what the comparison of the texts says.
+    """
+    divisions = block.partners.sectors.divisions
+    finance = [divisions[d] for d in FINANCE if d in divisions]
     outside = not block.projects.divisions[block.project][finance].any()
-    return np.asarray(own.any() & theirs.any(axis=1) & ~(block.partners.financier[block.rows] & outside))
+    told = own.any() & theirs.any(axis=1) & ~block.partners.estimated[block.rows]
+    return np.where(told & ~(block.partners.financier[block.rows] & outside), value, np.nan)
 
 
 def sector_division(block: Block) -> Floats:
@@ -53,7 +59,7 @@ def sector_division(block: Block) -> Floats:
     """
     own = block.projects.divisions[block.project]
     theirs = block.partners.divisions[block.rows]
-    return np.where(_comparable(block, own, theirs), (theirs * own).max(axis=1, initial=0.0), np.nan)
+    return _by_sector(block, own, theirs, (theirs * own).max(axis=1, initial=0.0))
 
 
 def sector_section(block: Block) -> Floats:
@@ -63,7 +69,7 @@ def sector_section(block: Block) -> Floats:
     """
     own = block.projects.sections[block.project]
     theirs = block.partners.sections[block.rows]
-    return np.where(_comparable(block, own, theirs), (theirs * own).max(axis=1, initial=0.0), np.nan)
+    return _by_sector(block, own, theirs, (theirs * own).max(axis=1, initial=0.0))
 
 
 def sector_focus(block: Block) -> Floats:
@@ -74,7 +80,7 @@ def sector_focus(block: Block) -> Floats:
     own = block.projects.divisions[block.project]
     theirs = block.partners.divisions[block.rows]
     norm = np.linalg.norm(theirs, axis=1) * np.linalg.norm(own)
-    return np.where(_comparable(block, own, theirs), theirs @ own / np.where(norm > 0, norm, 1.0), np.nan)
+    return _by_sector(block, own, theirs, theirs @ own / np.where(norm > 0, norm, 1.0))
 
 
 def text_similarity(block: Block) -> Floats:
@@ -88,14 +94,36 @@ def text_similarity(block: Block) -> Floats:
     return np.where(known, np.asarray(theirs @ own, dtype=np.float64), np.nan)
 
 
+WORDS_ENOUGH = 0.3
+"""Share of the project's words, weighed by rarity, that counts as full agreement; less does not, even if it is most."""
+
+
 def text_words(block: Block) -> Floats:
     """The profile texts share words, with or without diacritics.
 
-    Returns: BM25 divided by the best partner's BM25 for this project, in [0, 1]; unknown when none shares a word.
+    Returns: BM25 divided by the best partner's BM25 for this project or `WORDS_ENOUGH`, whichever is more, in [0, 1];
+        unknown when none shares a word.
     """
     if block.lexical_best <= 0:
         return np.full(block.rows.size, np.nan)
-    return np.asarray(block.lexical[block.rows] / block.lexical_best, dtype=np.float64)
+    return np.asarray(block.lexical[block.rows] / max(block.lexical_best, WORDS_ENOUGH), dtype=np.float64)
+
+
+TRADES_DAMPING = 1.3
+"""Added to the length of both vectors of trades, so that one trade named in passing weighs little."""
+
+
+def text_trades(block: Block) -> Floats:
+    """The profile texts name the same trades, each in its own language.
+
+    Returns: product of the two vectors of trades, rare trades counting more, divided by their lengths and a damping,
+        in [0, 1); unknown when either text names none.
+    Source: our choice, docs/decisions.md.
+    """
+    own = block.trades * block.partners.rarity
+    theirs = block.partners.trades[block.rows] * block.partners.rarity
+    length = (np.linalg.norm(own) + TRADES_DAMPING) * (np.linalg.norm(theirs, axis=1) + TRADES_DAMPING)
+    return np.where(own.any() & theirs.any(axis=1), theirs @ own / length, np.nan)
 
 
 def host_presence(block: Block) -> Floats:
@@ -333,6 +361,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(compute=sector_focus, reason="sector", neutral=0.3, weight=1.5),
     Feature(compute=text_similarity, reason="text", neutral=0.05, weight=4.0),
     Feature(compute=text_words, reason="text", neutral=0.1, weight=1.5),
+    Feature(compute=text_trades, reason="text", neutral=0.0, weight=6.0),
     Feature(compute=experience, reason="similar_deals", neutral=2.4, weight=1.3),
     Feature(compute=past_nearest, reason="similar_deals", neutral=0.1, weight=0.6, monotone=False),
     Feature(compute=past_top3, reason="similar_deals", neutral=0.05, weight=0.6, monotone=False),

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from matcher.matching import trades
 from matcher.matching.kernel import Kernel
 from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide
 from matcher.matching.snapshot import Snapshot
@@ -70,6 +71,11 @@ class Block:
     def lexical_best(self) -> float:
         """The largest BM25 of any partner for the project's text."""
         return float(self.lexical.max(initial=0.0))
+
+    @cached_property
+    def trades(self) -> Floats:
+        """How much the project's text speaks of each trade, shape (n_trades,), >= 0."""
+        return np.asarray(trades.known().vectors([self.snapshot.texts[self.project]])[0])
 
     def at(self, rows: Ints) -> "Block":
         """The same project against other partners."""

@@ -1,5 +1,6 @@
 """Query, filters -> candidates: dense and lexical search, fused; exact under any filter."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -12,7 +13,7 @@ from rapidfuzz import fuzz
 
 from matcher.errors import InputError
 from matcher.records import Filters, Reference
-from matcher.text import tokens
+from matcher.text import FUNCTION_WORDS, tokens
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -54,30 +55,37 @@ class DenseIndex:
         return self.vectors @ np.asarray(query, dtype=np.float32)
 
 
+_EMPTY = frozenset().union(*FUNCTION_WORDS.values())
+
+
 @lru_cache(maxsize=1 << 15)
 def _words(text: str) -> list[str]:
-    """Folded words of a profile; profiles hardly change from one day to the next."""
-    return list(tokens(text))
+    """Folded words of a profile that have a subject; profiles hardly change from one day to the next."""
+    return [w for w in tokens(text) if w not in _EMPTY and not w.isdigit()]
 
 
 class LexicalIndex:
-    """BM25 over folded words, so that diacritics, case and width do not matter; CJK as bigrams."""
+    """BM25 over folded words, so that diacritics, case and width do not matter; CJK as bigrams.
+
+    Function words and numbers do not count: in a small catalogue they are as rare as any other word.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._n = len(texts)
         words = [_words(t) for t in texts]
-        self._empty = not any(words)
-        if not self._empty:
+        self._having = Counter(w for found in words for w in set(found))
+        if self._having:
             self._bm25 = bm25s.BM25()
             self._bm25.index(words, show_progress=False)
 
     def scores(self, query: object) -> Floats:
-        """BM25 of every text for the query text; 0 where no word is shared."""
-        words = list(dict.fromkeys(tokens(str(query))))
-        known = [] if self._empty else [w for w in words if w in self._bm25.vocab_dict]
+        """BM25 of every text for the query text, as a share of what its words could give at most, in [0, 1)."""
+        words = list(dict.fromkeys(_words(str(query))))
+        known = [w for w in words if w in self._having]
         if not known:
             return np.zeros(self._n, dtype=np.float32)
-        return np.asarray(self._bm25.get_scores(known), dtype=np.float32)
+        most = sum(float(np.log1p((self._n - h + 0.5) / (h + 0.5))) for h in map(self._having.__getitem__, words))
+        return np.asarray(self._bm25.get_scores(known) / most, dtype=np.float32)
 
 
 def fuse(channels: Sequence[npt.NDArray[np.floating]], allow: Mask, n: int) -> Ranks:

@@ -154,7 +154,10 @@ class ProjectSide:
 
 @dataclass(frozen=True, kw_only=True)
 class PartnerSide:
-    """Partners as arrays; `footprint[i, c]` says that partner i is known to operate in country c."""
+    """Partners as arrays; `footprint[i, c]` says that partner i is known to operate in country c.
+
+    `trades[i, t]` says how much the profile text of partner i speaks of a trade, shape (n, n_trades), >= 0.
+    """
 
     frame: pl.DataFrame
     divisions: Floats
@@ -169,6 +172,7 @@ class PartnerSide:
     row_of: Mapping[str, int]
     sectors: Sectors
     activity_names: Sequence[Sequence[tuple[str, str]]]
+    trades: Floats
 
     @classmethod
     def of(
@@ -181,6 +185,7 @@ class PartnerSide:
         as_of: date,
         tags: Mapping[str, tuple[str, str]],
         read: Floats,
+        trades: Floats,
     ) -> "PartnerSide":
         """Aligns a partners frame (in identifier order) with its vectors and its footprint as of a day.
 
@@ -215,6 +220,7 @@ class PartnerSide:
             row_of=row_of,
             sectors=sectors,
             activity_names=[[tags.get(t, (t, t)) for t in a or ()] for a in frame["activities"].to_list()],
+            trades=trades,
         )
 
     def followed_by(self, other: "PartnerSide") -> "PartnerSide":
@@ -233,6 +239,7 @@ class PartnerSide:
             footprint_rows={**self.footprint_rows, **{(n + i, c): r for (i, c), r in other.footprint_rows.items()}},
             row_of={**self.row_of, **{k: n + i for k, i in other.row_of.items()}},
             activity_names=[*self.activity_names, *other.activity_names],
+            trades=np.vstack([self.trades, other.trades]),
         )
 
     @cached_property
@@ -244,6 +251,12 @@ class PartnerSide:
     def kinds(self) -> list[str]:
         """Partner kind of each row."""
         return self.frame["kind"].to_list()
+
+    @cached_property
+    def rarity(self) -> Floats:
+        """How rare it is that a partner speaks of each trade: near 1 where one does, near 0 where all do."""
+        n, having = len(self.trades), (self.trades > 0).sum(axis=0)
+        return np.asarray(np.log1p((n - having + 0.5) / (having + 0.5)) / np.log1p((n + 0.5) / 0.5))
 
     @cached_property
     def namesakes(self) -> Any:

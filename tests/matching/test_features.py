@@ -101,6 +101,10 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
         Case(partner={"description": "container port"}), Case(partner={"description": "flower market"}),
         Case(project={"name_vi": "Qqqq", "name_en": None}),
     ),
+    "text_trades": (
+        Case(partner={"description": "港湾、埠頭"}), Case(partner={"description": "港湾と病院、患者"}),
+        Case(project={"name_vi": "Qqqq", "name_en": None}),
+    ),
     "past_nearest": (done("x-near"), done("x-far"), NO_DEAL),
     "past_top3": (
         done("x-near"), Case(deals=[("x-near", "q", date(2024, 1, 1)), ("x-far", "q", date(2024, 1, 1))]), NO_DEAL,
@@ -188,7 +192,7 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
 ORDERED: list[tuple[str, Case, Case]] = [
     ("sector_division", Case(partner={"isic": ["52"]}), Case(partner={"isic": ["86", "52"]})),
     ("sector_division", Case(partner={"isic": ["5222"]}), Case(partner={"isic": ["50"]})),
-    ("sector_division", Case(partner={"description": "container terminal"}), Case(partner={"description": "hospital"})),
+    ("text_trades", Case(partner={"description": "container terminal"}), Case(partner={"description": "hospital"})),
     ("host_deals", ONE_RECENT, done("x-near")),
     ("home_region", Case(partner={"country": "JP"}), Case(partner={"country": "US"})),
     ("kind_fit", Case(), Case(partner={"kind": "bank"})),
@@ -214,6 +218,8 @@ UNKNOWN: list[tuple[str, Case]] = [
     ("sector_section", Case(partner={"kind": "dfi", "isic": ["64"]})),
     ("sector_focus", Case(partner={"kind": "fund", "isic": ["64"]})),
     ("sector_division", Case(project={"isic": None, "name_vi": None, "name_en": None}, partner={"isic": ["52"]})),
+    ("sector_division", Case(partner={"description": "container terminal"})),
+    ("sector_focus", Case(partner={"description": "container terminal"})),
     ("host_presence", Case(footprint=["VN"], relation="sells")),
     ("host_presence", Case(project={"country": "ZZ"}, footprint=["VN"])),
     ("home_near", Case(project={"country": "ZZ"})),
