@@ -92,6 +92,21 @@ def test_weak_candidates_in_any_number_change_nothing() -> None:
     assert np.isnan(made.values(crowd)[FIELD:]).all()
 
 
+def test_what_lies_outside_the_field_teaches_nothing() -> None:
+    """Candidates behind the first fifty of a flat list are as strong as those far down a steep one, and never win."""
+    rng = np.random.default_rng(8)
+    steep, flat, crowded = world(300, candidates=FIELD, seed=7), [], []
+    for i in range(300):
+        scores, crowd = 2 + 0.1 * rng.normal(size=FIELD), np.full(200, 1.5)
+        labels = rng.random(FIELD) < 0.01
+        flat.append(trial(1000 + i, scores, labels))
+        crowded.append(trial(1000 + i, np.append(scores, crowd), np.append(labels, np.zeros(200))))
+    alone, among = Calibrator.fit([*steep, *flat]), Calibrator.fit([*steep, *crowded])
+    # Were the crowd counted, chances at its strength would fall to a fifteenth.
+    again = replace(among, sharpness=alone.sharpness)
+    np.testing.assert_allclose(np.log(again.values(steep[0].scores)), np.log(alone.values(steep[0].scores)), atol=1.0)
+
+
 def test_outside_the_field_there_is_no_chance() -> None:
     made = Calibrator.fit(world(300))
     scores = np.arange(80.0) / 20
