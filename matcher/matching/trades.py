@@ -20,8 +20,9 @@ Floats = npt.NDArray[np.float64]
 
 LANGUAGES = ("vi", "en", "ja", "ko", "zh", "fr", "de")
 
-_WORD = re.compile(r"[^\W_]+")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
+_SIGNS = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[^\W_{_SIGNS}]+")
+_CJK = re.compile(rf"[{_SIGNS}]")
 _SPACE = re.compile(r"\s+")
 _KEY = 3
 _LONG = 5
