@@ -83,7 +83,7 @@ class Corpus:
         participants: dict[str, list[str]] = {}
         for p, q in facts.deals.select("project_id", "partner_id").iter_rows():
             participants.setdefault(p, []).append(names.get(q, ""))
-        known = Names.of(partners["name"].to_list(), facts.reference)
+        known = Names.of(partners["name"].to_list(), facts.reference).beside(projects, participants)
         texts = describe_projects(projects, facts.reference, participants, known)
         written = {lang: texts[lang].to_list() for lang in LANGUAGES}
         raw = {lang: _encode(encoder, written[lang], progress) for lang in LANGUAGES}
@@ -220,10 +220,18 @@ def _encode(encoder: Encodes, texts: Sequence[str], progress: Progress | None) -
 
 
 def _means(side: str, texts: Sequence[str], raw: Vectors) -> dict[str, Vectors]:
-    """Corpus -> mean of its raw vectors, drawn to the mean of all texts of that side where they are few."""
+    """Corpus -> mean of its raw vectors, drawn to the mean of all texts of that side where they are few.
+
+    A text whose words do not tell its language counts for the nearest one of those that some texts are told to be in.
+    """
     told = raw.any(axis=1)
     whole = raw[told].mean(axis=0) if told.any() else np.zeros(raw.shape[1], dtype=np.float32)
     of = np.array([language(t) or "" for t in texts], dtype=object)
+    there = [lang for lang in WRITTEN if (told & (of == lang)).sum() >= AS_MANY]
+    if there:
+        means = unit(np.stack([raw[told & (of == lang)].mean(axis=0) for lang in there]))
+        unsure = of == ""
+        of[unsure] = np.array(there, dtype=object)[(raw[unsure] @ means.T).argmax(axis=1)]
     out = {}
     for lang in WRITTEN:
         own = raw[told & (of == lang)]

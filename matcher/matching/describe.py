@@ -6,7 +6,7 @@ investor would betray the answer. What a partner has done before is no part of i
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -34,6 +34,9 @@ _PLAIN = frozenset(
 COMMON = 20
 """A word in more partner names than this names none of them; a group may share its brand among so many."""
 
+OWN = 3
+"""A word in so few names points to those partners; one in more may be a place, as the projects of others tell."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -42,10 +45,12 @@ class Names:
     Attributes:
         frequency: folded word -> number of partners whose name has it.
         plain: folded words that say something about a business or a place, and so name nobody.
+        elsewhere: folded words in the text of a project none of whose partners bears them.
     """
 
     frequency: Mapping[str, int]
     plain: frozenset[str] = _PLAIN
+    elsewhere: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, names: Iterable[str], reference: Reference | None = None) -> "Names":
@@ -56,10 +61,22 @@ class Names:
                 plain.update(tokens(text))
         return cls(frequency=Counter(w for name in names for w in set(tokens(name))), plain=frozenset(plain))
 
+    def beside(self, projects: pl.DataFrame, participants: Mapping[str, Sequence[str]]) -> "Names":
+        """The same, knowing which words the texts of projects hold although no partner of the project bears them."""
+        found: set[str] = set()
+        for p in projects.filter(pl.col("project_id").is_in(list(participants))).iter_rows(named=True):
+            said = {w for c in ("name_vi", "name_en", "description") for w in tokens(p[c] or "")}
+            found |= said - {w for name in participants[p["project_id"]] for w in tokens(name)}
+        return replace(self, elsewhere=frozenset(found))
+
     def telling(self, name: str) -> set[str]:
-        """Folded words of a name that point to the partner or its group: neither common nor plain."""
-        words = {w for w in tokens(name) if w not in self.plain and not w.isdigit()}
-        return {w for w in words if len(w) >= 2 and self.frequency.get(w, 0) <= COMMON}
+        """Folded words of a name that point to the partner or its group: neither plain, nor common, nor a place.
+
+        A word in more than `OWN` names is taken for a place when the text of others' projects has it too.
+        """
+        words = {w for w in tokens(name) if w not in self.plain and not w.isdigit() and len(w) >= 2}
+        times = {w: self.frequency.get(w, 0) for w in words}
+        return {w for w, n in times.items() if n <= OWN or (n <= COMMON and w not in self.elsewhere)}
 
 
 def _plain_columns(reference: Reference) -> Iterator[pl.Series]:

@@ -16,32 +16,19 @@ import numpy as np
 from scipy.optimize import minimize
 
 from matcher.matching.sides import Floats, Ints
+from matcher.matching.simple import WEIGHTS, shared_attributes
 from matcher.matching.snapshot import Snapshot
 from matcher.matching.windows import Window, spread
 
-PRIOR: Mapping[str, float] = {
-    "sector": 1.4,
-    "division": 0.4,
-    "host": 1.0,
-    "subregion": 0.3,
-    "area": 0.2,
-    "city": 0.3,
-    "value": 0.3,
-    "words": 1.0,
-    "meaning": 3.0,
-    "sector_host": 0.0,
-}
-"""Weight of each similarity before anything is learned. Source: our choice, docs/decisions.md."""
+PRIOR: Mapping[str, float] = {**{name: 3.5 * weight for name, weight in WEIGHTS.items()}, "words": 1.0, "meaning": 3.0}
+"""Weight of each similarity before anything is learned. Source: inner periods of three sets, docs/decisions.md."""
 
 HALF_LIFE = 8.0
 BACK_OFF = 0.05
 """Years, and the share of popularity beside a project's whole vote, before anything is learned."""
 
-VALUE_SPREAD = 0.4
-"""Standard deviation of the nearness of two values, in powers of ten."""
-
-STRENGTHS = (1.0, 5.0, 20.0)
-"""How strongly the weights are drawn to `PRIOR`; chosen on the latest queries."""
+STRENGTHS = (5.0, 1.0, 20.0, 100.0)
+"""How strongly the weights are drawn to `PRIOR`, the usual one first; chosen on the latest queries."""
 
 _BOUNDS = {"half_life": (0.5, 60.0), "back_off": (1e-3, 1.0)}
 
@@ -51,22 +38,8 @@ def similarities(snapshot: Snapshot, project: int) -> Floats:
 
     An attribute that either side does not have is no similarity.
     """
-    of = snapshot.attributes
-    sector, host = snapshot.same("sector", project), snapshot.same("host", project)
-    distance = of.log_value - of.log_value[project]
-    columns = {
-        "sector": sector,
-        "division": snapshot.overlap(snapshot.projects.divisions, project),
-        "host": host,
-        "subregion": snapshot.same("subregion", project),
-        "area": snapshot.same("area", project),
-        "city": snapshot.same("city", project),
-        "value": np.nan_to_num(np.exp(-(distance**2) / (2 * VALUE_SPREAD**2))),
-        "words": snapshot.text_nearness(project),
-        "meaning": snapshot.dense_nearness(project),
-        "sector_host": sector & host,
-    }
-    return np.column_stack([np.asarray(columns[name], dtype=np.float64) for name in PRIOR])
+    texts = (snapshot.text_nearness(project), snapshot.dense_nearness(project))
+    return np.column_stack([shared_attributes(snapshot, project), *texts])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +55,7 @@ class Kernel:
     half_life: float = HALF_LIFE
     back_off: float = BACK_OFF
     queries: int = 0
-    strength: float = STRENGTHS[-1]
+    strength: float = STRENGTHS[0]
 
     def votes(self, snapshot: Snapshot, project: int) -> Floats:
         """The share of all votes that goes to each partner, shape (n_partners,), sums to 1; 0 without a known deal."""

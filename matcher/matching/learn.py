@@ -51,6 +51,14 @@ FADING = 0.85
 MIN_HELD, SOME_HELD = 60, 20
 """Held-out queries that are aimed at, and those below which nothing is chosen."""
 
+MANY, USUAL_SHARE = 150, 0.5
+"""Queries to learn from, from which on fused past deals and half of the tree are the rule that others must beat.
+
+With fewer the documented linear model is the base."""
+
+FUSED = 2.5
+"""Weight of `fused` where past deals are many."""
+
 LONG, LONGEST = 6, 12
 """Years that held-out queries may reach back to be as many as aimed at, and to be enough."""
 
@@ -129,6 +137,12 @@ def by_experience() -> LinearRanker:
     return replace(model, weights=model.weights / 20 + np.array([float(n == "experience") for n in NAMES]))
 
 
+def by_history() -> LinearRanker:
+    """The documented linear model and the places that simple rankers of past projects give."""
+    model = documented()
+    return replace(model, weights=model.weights + FUSED * np.array([float(n == "fused") for n in NAMES]))
+
+
 def cases(corpus: Corpus) -> list[Case]:
     """The labelled queries of the latest origins, oldest first."""
     facts = corpus.facts
@@ -194,7 +208,7 @@ def learn(corpus: Corpus, *, seed: int, progress: Progress | None = None) -> Lea
     if progress:
         progress("fit", 0, 2)
     if day is None:
-        kernel = Kernel.fit([c.window(until) for c in found], strength=STRENGTHS[-1], limit=KERNEL_QUERIES)
+        kernel = Kernel.fit([c.window(until) for c in found], strength=STRENGTHS[0], limit=KERNEL_QUERIES)
         note = f"linear model alone: {len(found)} labelled queries, of which too few lie before or in the latest years"
         return Learned(
             ranker=linear, kernel=kernel, judge=linear, note=note, held=(), metrics={}, queries=len(found),
@@ -206,15 +220,18 @@ def learn(corpus: Corpus, *, seed: int, progress: Progress | None = None) -> Lea
     held = [make.group(c, kernel, until, sampled=False) for c in later]
     weights = _fading(earlier)
     metrics: Metrics = {}
-    trial = {"linear": linear, "experience": by_experience()}
+    trial = {"linear": linear, "history": by_history(), "experience": by_experience()}
     tried = {name: _figures(held, ranker, seed) for name, ranker in trial.items()}
     metrics.update({name: told for name, (told, _) in tried.items()})
-    base = _choose({name: ndcg for name, (_, ndcg) in tried.items()}, first="linear")
+    many = len(before) >= MANY
+    # Where deals are few, what experts wrote down is worth more than what a handful of queries prefer.
+    base = _choose({name: ndcg for name, (_, ndcg) in tried.items()}, first="history") if many else "linear"
     tree = rank.fit_tree(before, trial[base], monotone=_MONOTONE, seed=seed, weights=weights)
     shares = {s: BoostedRanker(linear=trial[base], booster=tree, share=s) for s in rank.SHARES}
     told = {f"{base}_tree_{s:g}": _figures(held, shares[s], seed) for s in rank.SHARES}
     metrics.update({name: figures for name, (figures, _) in told.items()})
-    share = rank.SHARES[[*told].index(_choose({n: v for n, (_, v) in told.items()}, first=f"{base}_tree_0"))]
+    first = USUAL_SHARE if many else 0.0
+    share = rank.SHARES[[*told].index(_choose({n: v for n, (_, v) in told.items()}, first=f"{base}_tree_{first:g}"))]
     metrics["chosen"] = metrics[f"{base}_tree_{share:g}"]
     if progress:
         progress("fit", 1, 2)
@@ -238,20 +255,16 @@ def learn(corpus: Corpus, *, seed: int, progress: Progress | None = None) -> Lea
 
 
 _MONOTONE = [1 if f.monotone else 0 for f in FEATURES]
-_TOLD = {"linear": "linear model", "experience": "experience first"}
+_TOLD = {"linear": "linear model", "history": "linear model and fused rankers", "experience": "experience first"}
 
 
 def _kernel(earlier: Sequence[Case], later: Sequence[Case], day: date, until: date) -> tuple[float, Kernel]:
     """How strongly the kernel is drawn to its prior, by the likelihood of the held-out labels; and the kernel."""
     windows = [c.window(day) for c in earlier]
     judged = [c.window(until) for c in later]
-    best, found = -np.inf, Kernel()
-    for strength in STRENGTHS:
-        kernel = Kernel.fit(windows, strength=strength, limit=KERNEL_QUERIES)
-        likely = kernel.likelihood(judged)
-        if likely > best:
-            best, found = likely, kernel
-    return found.strength, found
+    trial = [Kernel.fit(windows, strength=s, limit=KERNEL_QUERIES) for s in STRENGTHS]
+    best = max(trial, key=lambda kernel: kernel.likelihood(judged))
+    return best.strength, best
 
 
 @dataclass(kw_only=True)
@@ -325,11 +338,11 @@ def _figures(
     return told, table[:, 0]
 
 
-def _choose(ndcg: Mapping[str, Floats], *, first: str) -> str:
-    """The name with the best mean; the first stays unless it is beaten by more than a standard error."""
+def _choose(figures: Mapping[str, Floats], *, first: str) -> str:
+    """The name with the best mean over queries; the first stays unless it is beaten by more than a standard error."""
     best, gain = first, 0.0
-    for name, found in ndcg.items():
-        difference = found - ndcg[first]
+    for name, found in figures.items():
+        difference = found - figures[first]
         error = float(difference.std(ddof=1) / np.sqrt(difference.size)) if difference.size > 1 else np.inf
         if difference.mean() > max(gain, error):
             best, gain = name, float(difference.mean())

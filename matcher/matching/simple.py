@@ -81,23 +81,36 @@ NEIGHBOURS, NEIGHBOUR_SHARE = 50, 0.05
 """Number of projects with similar texts whose partners vote: this share of those with a deal, at least so many."""
 
 
-def attribute_nearness(snapshot: Snapshot, project: int) -> Floats:
-    """Weighted number of attributes shared with this project (`WEIGHTS`), >= 0, shape (n_projects,).
+def shared_attributes(snapshot: Snapshot, project: int) -> Floats:
+    """How far every project shares each attribute of `WEIGHTS` with this one, in [0, 1], (n_projects, n_attributes).
 
     Equal codes count by their rarity, overlapping ISIC codes and words of the labels by their share, and sizes by
-    exp(-distance in orders of magnitude). An unknown attribute shares nothing.
+    exp(-distance in orders of magnitude). An unknown attribute shares nothing. Where all deals lie in one country its
+    areas are the places, and stand in the column of the host.
     """
-    out = np.zeros(snapshot.n_projects)
     place = snapshot.place
-    for name in ("sector", "host", "subregion", "continent", "area", "city"):
-        # Where all deals lie in one country its areas are the places, and wider parts of the world say nothing.
-        weight = WEIGHTS["host"] if name == place else WEIGHTS[name]
-        out += weight * snapshot.rarity(name, project) * snapshot.same(name, project)
-    out += WEIGHTS["label"] * snapshot.label_nearness(project)
-    out += WEIGHTS["division"] * snapshot.overlap(snapshot.projects.divisions, project)
-    out += WEIGHTS["section"] * snapshot.overlap(snapshot.projects.sections, project)
+    codes = {
+        "sector": "sector", "host": place, "subregion": "subregion", "continent": "continent",
+        "area": None if place == "area" else "area", "city": "city",
+    }  # fmt: skip
+    columns = {
+        name: np.zeros(snapshot.n_projects) if code is None
+        else snapshot.rarity(code, project) * snapshot.same(code, project)
+        for name, code in codes.items()
+    }  # fmt: skip
     size = snapshot.attributes.log_value
-    return np.asarray(out + WEIGHTS["value"] * np.nan_to_num(np.exp(-np.abs(size - size[project]))))
+    columns |= {
+        "label": snapshot.label_nearness(project),
+        "division": snapshot.overlap(snapshot.projects.divisions, project),
+        "section": snapshot.overlap(snapshot.projects.sections, project),
+        "value": np.nan_to_num(np.exp(-np.abs(size - size[project]))),
+    }
+    return np.column_stack([np.asarray(columns[name], dtype=np.float64) for name in WEIGHTS])
+
+
+def attribute_nearness(snapshot: Snapshot, project: int) -> Floats:
+    """Weighted number of attributes shared with this project, >= 0, shape (n_projects,)."""
+    return np.asarray(shared_attributes(snapshot, project) @ np.array([*WEIGHTS.values()]))
 
 
 def _attribute_votes(snapshot: Snapshot, project: int, half_life: float | None) -> Floats:

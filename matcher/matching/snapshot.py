@@ -4,7 +4,7 @@ One project is asked at a time and every partner answers at once. The same objec
 evaluation and the page; what does not change with the day (`Attributes`) is made once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -284,9 +284,11 @@ class Snapshot:
         return "host" if np.unique(hosts[hosts != NO_CODE]).size > 1 else "area"
 
     def rarity(self, attribute: str, project: int) -> float:
-        """How telling it is to share this project's value of an attribute: 0 when all projects do, 1 when none does."""
-        n = int(self.dealt.sum())
+        """How telling it is to share this project's value of an attribute: 0 when all others do, 1 when none does."""
+        own = int(self.dealt[project])
+        n = int(self.dealt.sum()) - own
         having = int(np.count_nonzero(self.same(attribute, project) & self.dealt))
+        having -= own if having else 0
         return float(np.log((1 + n) / (1 + having)) / np.log(1 + n)) if n else 0.0
 
     def label_nearness(self, project: int) -> Floats:
@@ -347,11 +349,27 @@ class Snapshot:
         rows.data = 1.0 + np.log(rows.data)
         return rows, rows.power(2)
 
+    @cached_property
+    def _asked(self) -> dict[str, tuple[int, Floats]]:
+        return {}
+
+    def _kept(self, name: str, project: int, compute: Callable[[int], Floats]) -> Floats:
+        """What was computed for the project asked last, which several features ask for; read-only."""
+        last = self._asked.get(name)
+        if last is None or last[0] != project:
+            last = (project, compute(project))
+            last[1].flags.writeable = False
+            self._asked[name] = last
+        return last[1]
+
     def text_nearness(self, project: int) -> Floats:
         """Cosine of (1 + log count) x idf of the words with that of this project, in [0, 1], shape (n_projects,).
 
         The deals of the project itself do not count in `idf`.
         """
+        return self._kept("words", project, self._text_nearness)
+
+    def _text_nearness(self, project: int) -> Floats:
         rows, squares = self._log_counts
         start, end = rows.indptr[project : project + 2]
         words, idf = rows.indices[start:end], self.idf
@@ -367,7 +385,7 @@ class Snapshot:
 
     def dense_nearness(self, project: int) -> Floats:
         """Cosine of the text vectors with that of this project, in [-1, 1], shape (n_projects,)."""
-        return _settled(self.projects.vectors @ self.projects.vectors[project])
+        return self._kept("meaning", project, lambda p: _settled(self.projects.vectors @ self.projects.vectors[p]))
 
     @cached_property
     def bm25(self) -> Any:

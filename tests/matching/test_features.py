@@ -119,6 +119,10 @@ TABLE: dict[str, tuple[Case, Case | None, Case]] = {
         Case(deals=[("x-near", "q", date(2024, 1, 1)), ("x-far", "r", date(2024, 1, 1))]),
         Case(deals=[("x-far", "q", date(2024, 1, 1)), ("x-near", "r", date(2024, 1, 1))]), NO_DEAL,
     ),
+    "fused": (
+        Case(deals=[("x-near", "q", date(2024, 1, 1)), ("x-far", "r", date(2024, 1, 1))]),
+        Case(deals=[("x-far", "q", date(2024, 1, 1)), ("x-near", "r", date(2024, 1, 1))]), NO_DEAL,
+    ),
     "words_nearest": (done("x-near"), done("x-far"), NO_DEAL),
     "value_fit": (
         Case(project={"value_usd_max": 5e8}, past={"value_usd_max": 4e8}, deals=[("x-near", "q", date(2024, 1, 1))]),

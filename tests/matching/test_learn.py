@@ -284,9 +284,9 @@ def test_the_rule_is_one_standard_error() -> None:
 def test_what_is_chosen_is_what_is_reported(world: Facts) -> None:
     made = learn.learn(corpus(world), seed=3)
     assert {"linear", "experience", "chosen"} <= set(made.metrics)
-    base = "experience" if "experience" in made.note else "linear"
+    base = next(name for name, words in learn._TOLD.items() if made.note.startswith(f"{words} plus "))
     trees = {f"{base}_tree_{s:g}" for s in rank.SHARES}
-    assert set(made.metrics) == {"linear", "experience", "chosen", *trees}
+    assert set(made.metrics) == {"linear", "history", "experience", "chosen", *trees}
     assert made.metrics["chosen"] == made.metrics[f"{base}_tree_{made.ranker.share:g}"]
     assert made.metrics[f"{base}_tree_0"] == made.metrics[base]
     assert made.judge.share == made.ranker.share
@@ -302,7 +302,7 @@ def test_with_few_labels_the_linear_model_stands_and_nothing_is_claimed(known: F
     np.testing.assert_array_equal(made.ranker.weights, [f.weight for f in FEATURES])
     assert (made.held, made.metrics) == ((), {})
     assert f"{made.queries} labelled queries" in made.note
-    assert made.kernel.strength == learn.STRENGTHS[-1]
+    assert made.kernel.strength == learn.STRENGTHS[0]
 
 
 def test_a_query_weighs_less_the_older_it_is() -> None:
