@@ -404,7 +404,7 @@ class MatchList:
     coverage: field -> share of the candidates (0-1) that carry it.
     n, offset: the page that was asked for: up to n matches after the first `offset`.
     revision: the store's newest batch that the list was made of; None where it was not made from a store.
-    ahead: why the first partner of a project is ahead of the second ('vi', 'en'); None for other lists and pages.
+    ahead: why the first match is ahead of the second of the same project ('vi', 'en'); None for other lists and pages.
     """
 
     query: Query

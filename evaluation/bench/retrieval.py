@@ -10,7 +10,7 @@ from evaluation.bench import Timing, against, synthetic
 from evaluation.blind import read_reference
 from matcher import config
 from matcher.matching.catalogue import Catalogue
-from matcher.matching.learn import by_experience, documented
+from matcher.matching.learn import by_experience, by_history, documented
 from matcher.matching.retrieve import top
 from matcher.records import Query, Reference
 
@@ -19,7 +19,7 @@ PROJECTS = 10
 DEPTHS = (50, 200)
 SHOWN = 10
 
-RANKERS = {"linear": documented, "experience": by_experience}
+RANKERS = {"linear": documented, "history": by_history, "experience": by_experience}
 
 
 def run(_data_dir: Path, seed: int) -> Iterator[Timing]:

@@ -15,7 +15,7 @@ from rich.text import Text
 from matcher.city import CitySide
 from matcher.jobs.sheets import name
 from matcher.matching.city_labels import CITY_NAMES
-from matcher.matching.contrast import Explanation
+from matcher.matching.contrast import MISSING, Explanation
 from matcher.matching.labels import KIND_NAMES
 from matcher.records import Evidence, Match, MatchList
 from matcher.text import day, number
@@ -156,7 +156,7 @@ def _short(value: str) -> str:
 
 
 def explanation(told: Explanation, lang: str) -> RenderableType:
-    """One match with all its evidence as bars, and what sets it apart from the next candidate."""
+    """One match with all its evidence as bars, and what sets it apart from the one it is compared with."""
     words, match = WORDS[lang], told.match
     chance = (
         f"{match.probability.told(lang)} ({match.probability.between(lang)})"
@@ -239,7 +239,7 @@ def _city(side: CitySide, lang: str) -> RenderableType:
 
 
 def _contrast(told: Explanation, lang: str) -> Table:
-    """Reason by reason, what this candidate and the next one got; the largest difference first."""
+    """Reason by reason, what this candidate and the one it is compared with got; the largest difference first."""
     words = WORDS[lang]
     largest = max((abs(d.gap) for d in told.contrast), default=0.0) or 1.0
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
@@ -251,7 +251,8 @@ def _contrast(told: Explanation, lang: str) -> Table:
         gap = one.gap
         if abs(gap) < 0.005:  # would read as a difference of nothing
             continue
-        bar = Text("█" * max(1, round(8 * abs(gap) / largest)), style=MARKS["for" if gap >= 0 else "against"][1])
+        drawn = Text("█" * max(1, round(8 * abs(gap) / largest)), style=MARKS["for" if gap >= 0 else "against"][1])
+        bar = Text("?") if one.reason == MISSING else drawn  # what gaps received is for neither
         numbers = (_signed(v, lang) for v in (one.first, one.second, gap))
         table.add_row(Text(one.label[lang]), *numbers, bar)
     return table

@@ -104,7 +104,7 @@ def compare(before: str, earlier: Anchors, later: Anchors) -> Shift | None:
     if len(both) < MIN_PAIRS:
         return None
     one, two = (np.array([told[pair][0] for pair in both]) for told in (earlier, later))
-    ratios = [np.log(b / a) for a, b in ((earlier[p][1], later[p][1]) for p in both) if a is not None and b is not None]
+    ratios = [np.log(b / a) for a, b in ((earlier[p][1], later[p][1]) for p in both) if a and b]
     level = bool(np.ptp(one) == 0 or np.ptp(two) == 0)  # without an order there is no correlation
     return Shift(
         before=before, pairs=len(both), rank_correlation=0.0 if level else float(spearmanr(one, two).statistic),

@@ -49,7 +49,7 @@ _LIMITS: dict[str, tuple[str, ...]] = {
 
 _STATE: dict[str, Both] = {
     "above": {
-        "vi": "Hơn ngẫu nhiên: thứ tự tốt hơn mọi phép đổi tên đối tác và mọi cách chia lại đáp án cho các dự án.",
+        "vi": "Hơn ngẫu nhiên: thứ tự tốt hơn khi đổi tên đối tác hoặc chia lại đáp án một cách ngẫu nhiên.",
         "en": "Better than chance: the order beats random renamings of partners and random dealings of answers.",
     },
     "untested": {
@@ -84,12 +84,14 @@ _SIMILARITIES: dict[str, Both] = {
     "division": {"vi": "cùng ngành cấp 2 ISIC", "en": "same ISIC division"},
     "host": {"vi": "cùng nước sở tại", "en": "same host country"},
     "subregion": {"vi": "cùng tiểu vùng", "en": "same part of the world"},
+    "continent": {"vi": "cùng châu lục", "en": "same continent"},
     "area": {"vi": "cùng vùng", "en": "same region"},
     "city": {"vi": "cùng thành phố", "en": "same city"},
+    "label": {"vi": "nhãn ngành có từ chung", "en": "common words of the sector labels"},
+    "section": {"vi": "cùng ngành cấp 1 ISIC", "en": "same ISIC section"},
     "value": {"vi": "giá trị gần nhau", "en": "similar value"},
     "words": {"vi": "cùng từ ngữ", "en": "same words"},
     "meaning": {"vi": "nghĩa gần nhau", "en": "similar meaning"},
-    "sector_host": {"vi": "cùng ngành tại cùng nước", "en": "same label and country"},
 }
 
 _WORDS: dict[str, dict[str, str]] = {

@@ -71,8 +71,9 @@ class _Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
-    """Matches queries against one set of facts. Safe to share between threads: nothing in it changes.
+    """Matches queries against one set of facts. Safe to share between threads.
 
+    What it keeps depends on the query alone, so that two threads at worst compute it twice.
     Cost of a query grows linearly with the candidates; explanations are made for shown rows only.
     """
 

@@ -55,8 +55,8 @@ class Engine:
     ) -> "Engine":  # fmt: skip
         """Fits on facts and writes the artefact into the empty folder `out`.
 
-        Every label is a dated deal; every statistic behind it is older than the label's year. Which share of the
-        tree is used is decided on the latest labels, on which it was not fitted.
+        Every label is a dated deal; every statistic behind it is older than the label's year. Base and share of
+        the tree are decided on the latest labels, on which they were not fitted.
 
         Raises:
             InputError: there are no partners or no projects to fit on.

@@ -31,7 +31,10 @@ ENOUGH = 10
 """Queries with an answer below which a slice says too little. Source: our choice, as in the evaluation."""
 
 PERMUTATIONS = 200
-"""Random orders that a ranker must beat, all of them. Source: docs/decisions.md 2026-11-22, chance."""
+"""Random renamings, all of which a ranker must beat, and random dealings, of which it must beat 95 %.
+
+Source: docs/decisions.md 2026-11-22, chance.
+"""
 
 TOP = 50
 """Places of each list whose probabilities are checked."""

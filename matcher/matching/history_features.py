@@ -150,8 +150,7 @@ def label_share(block: Block) -> Floats:
 
     Returns: share of its projects, smoothed by half a project, in [0, 1); unknown without a deal.
     """
-    own = block.votes(block.snapshot.same("sector", block.project), HALF_LIFE_YEARS)
-    return own / (block.votes(block.every, HALF_LIFE_YEARS) + 0.5)
+    return _share(block, block.snapshot.same("sector", block.project))
 
 
 def host_recent(block: Block) -> Floats:
@@ -167,8 +166,12 @@ def host_share(block: Block) -> Floats:
 
     Returns: share of its projects, smoothed by half a project, in [0, 1); unknown without a deal.
     """
-    own = block.votes(block.snapshot.same("host", block.project), HALF_LIFE_YEARS)
-    return own / (block.votes(block.every, HALF_LIFE_YEARS) + 0.5)
+    return _share(block, block.snapshot.same("host", block.project))
+
+
+def _share(block: Block, among: npt.NDArray[np.bool_]) -> Floats:
+    """Share of some projects in all projects of each partner, by age, smoothed by half a project."""
+    return block.votes(among, HALF_LIFE_YEARS) / (block.votes(block.every, HALF_LIFE_YEARS) + 0.5)
 
 
 def label_host_deals(block: Block) -> Floats:

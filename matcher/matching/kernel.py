@@ -2,7 +2,7 @@
 
 A past project votes for its partners with exp(w · s), where s are its similarities to the asked project; a vote loses
 half of its weight with every half-life. A small share follows popularity, so that an active partner without a similar
-project comes ahead of an inactive one. Ten weights, the half-life and that share are what is learned: they are drawn
+project comes ahead of an inactive one. Twelve weights, the half-life and that share are what is learned: they are drawn
 to values that stand here, so that few deals change little and many decide.
 
 Source: conditional likelihood of a kernel estimate (Nadaraya, Watson 1964), maximised by L-BFGS.

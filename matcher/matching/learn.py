@@ -1,7 +1,8 @@
 """From past deals to a ranker: what was known on a day, whom the projects after it dealt with, and what to make of it.
 
-Every ranker is tried on the latest queries, of which nothing was seen when it was fitted, and the simplest stays unless
-another one is better by more than chance: few labels change little. What was chosen is then fitted again on everything.
+Every ranker is tried on the latest queries, of which nothing was seen when it was fitted, and the one that is usual for
+so many deals stays unless another is better by more than chance: few labels change little. What was chosen is then
+fitted again on everything.
 """
 
 from collections.abc import Callable, Mapping, Sequence

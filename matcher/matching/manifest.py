@@ -20,7 +20,7 @@ class Manifest(BaseModel):
     Attributes:
         engine: identifier, a hash over everything below and every file.
         features: column names in order; neutral values and weights lie in `ranker`.
-        metrics: measure -> mean with its 95 % interval on held time, for the linear model and the chosen one.
+        metrics: measure -> mean with its 95 % interval on held time, for every ranker tried and the chosen one.
         counts: how much the fit saw (projects, partners, deals, labelled queries ...).
         warning: what a reader of its lists must be told ('vi', 'en'), as the model card has it; None for nothing.
         files: file name -> sha256.

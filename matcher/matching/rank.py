@@ -1,4 +1,4 @@
-"""Features -> score: a documented linear model, on which LambdaMART is fitted when labels allow.
+"""Features -> score: a linear model, on which LambdaMART is fitted when labels allow.
 
 Only the order of scores means anything. Both rankers are additive: a score is the sum of one contribution per
 feature and a base, so that every match can be explained exactly.
@@ -23,7 +23,7 @@ MIN_QUERIES = 50
 """Below this number of labelled queries no tree is fitted and the linear model stands alone."""
 
 SHARES = (0.0, 0.25, 0.5, 1.0)
-"""Shares of the tree that the inner time split chooses from; 0 is the linear model alone."""
+"""Shares of the tree that the inner time split chooses from; 0 is the base alone."""
 
 ROUNDS = 150
 

@@ -176,7 +176,10 @@ def _equity(policy: Policy, block: Block, i: int) -> Answer | None:
     rule = _bracket(policy, block.record, dollars)
     if rule is None:
         return policy.rules[EQUITY][0], None, UNKNOWN, None, None
-    needed = dollars * float(re.findall(SHARE, rule.value)[0]) / 100
+    share = re.match(SHARE, rule.value or "")
+    if share is None:
+        return rule, None, UNKNOWN, None, None
+    needed = dollars * float(share[1]) / 100
     size = str(block.partners.records[int(block.rows[i])]["size"] or "").lower()
     if size not in SIZE_USD:
         return rule, None, UNKNOWN, None, None

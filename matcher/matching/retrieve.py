@@ -55,13 +55,13 @@ class DenseIndex:
         return self.vectors @ np.asarray(query, dtype=np.float32)
 
 
-_EMPTY = frozenset().union(*FUNCTION_WORDS.values())
+_WITHOUT_SUBJECT = frozenset().union(*FUNCTION_WORDS.values())
 
 
 @lru_cache(maxsize=1 << 15)
 def _words(text: str) -> list[str]:
     """Folded words of a profile that have a subject; profiles hardly change from one day to the next."""
-    return [w for w in tokens(text) if w not in _EMPTY and not w.isdigit()]
+    return [w for w in tokens(text) if w not in _WITHOUT_SUBJECT and not w.isdigit()]
 
 
 class LexicalIndex:

@@ -75,6 +75,22 @@ def test_it_finds_the_chances_of_projects_it_has_not_seen() -> None:
     assert predicted.sum() == pytest.approx(true.sum(), rel=0.1)
 
 
+def test_the_interval_holds_what_comes_true() -> None:
+    """Of ten groups of equal size at least eight."""
+    made = Calibrator.fit(world(600, seed=1))
+    told, true = [], []
+    for later in world(800, seed=2):
+        field = made.field(later.scores)
+        for score, label in zip(later.scores.tolist(), later.labels.tolist(), strict=True):
+            chance = made.probability(score, field)
+            if chance is not None:
+                told.append((chance.value, chance.low, chance.high))
+                true.append(label)
+    rows, came = np.array(told), np.array(true)
+    groups = np.array_split(np.argsort(rows[:, 0]), 10)
+    assert sum(rows[g, 1].mean() <= came[g].mean() <= rows[g, 2].mean() for g in groups) >= 8
+
+
 def test_a_score_is_judged_beside_its_rivals() -> None:
     """The same score is worth less in a strong field, and a field may be of any height."""
     made = Calibrator.fit(world(400, strength=lambda rng: float(rng.choice([0.5, 2.0]))))

@@ -17,6 +17,7 @@ from matcher.errors import SourceError
 from matcher.matching import card, card_text, held, manifest
 from matcher.matching.engine import Engine
 from matcher.matching.features import REASONS
+from matcher.matching.kernel import PRIOR
 from matcher.records import Facts, Query
 
 ENCODER = BagEncoder()
@@ -154,6 +155,7 @@ def test_every_slice_and_state_has_words_in_both_languages(made: tuple[Engine, d
     named = {name for name in made[1]["slices"] if ":" not in name}
     assert named == set(card_text._SLICES)
     assert set(card_text._STATE) | set(card.AT_CHANCE) == {"above", "untested", "random", "popularity"}
+    assert set(card_text._SIMILARITIES) == set(PRIOR)
     assert set(card_text._WORDS["vi"]) == set(card_text._WORDS["en"])
 
 

@@ -203,6 +203,7 @@ def test_it_finds_what_makes_projects_alike(by: str, other: str) -> None:
     gained = {of: sum(weight(found, n) - PRIOR[n] for n in names) for of, names in alike.items()}
     assert gained[by] > 0.5
     assert gained[other] < 0
+    assert gained[by] > gained[other] + 0.5
     judged = [planted(60, by=by, seed=2)]
     assert found.likelihood(judged) > Kernel().likelihood(judged) / 2  # both below zero
 
