@@ -8,14 +8,11 @@ from typing import Any
 from api.directory import Directory
 from api.schemas import Lang
 from api.service import Explained
-from matcher.matching.contrast import MISSING
+from matcher.matching.contrast import INVISIBLE, MISSING
 from matcher.records import Evidence, Match, MatchList
 
 STALE_DAYS = 365
 """A project fact whose source is older is called old on the page. Source: our choice; projects change yearly."""
-
-INVISIBLE = 0.005
-"""A smaller difference of two partners would be printed as 0.00 and is left out."""
 
 BAR_HALF = 100.0
 """Half the width of an evidence bar's drawing, in its own units."""

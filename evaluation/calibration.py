@@ -10,6 +10,7 @@ from scipy.stats import beta
 from evaluation.datasets import Dataset
 from evaluation.results import Bin, Reliability
 from matcher.matching.calibrate import HORIZON_DAYS
+from matcher.measures import brier_skills
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -138,22 +139,13 @@ def _skill(error: Floats, hit: Bools, query: Ints, *, seed: int, resamples: int)
     _, group = np.unique(query, return_inverse=True)
     m = int(group.max()) + 1
     sums = np.stack([np.bincount(group, weights=w, minlength=m) for w in (np.ones(hit.size), hit, error)], axis=1)
-    whole = _skills(sums.sum(axis=0, keepdims=True))
+    whole = brier_skills(sums.sum(axis=0, keepdims=True))
     if np.isnan(whole[0]):
         return float("nan"), float("nan"), float("nan")
     drawn = np.random.default_rng(seed).multinomial(m, np.full(m, 1 / m), size=resamples)
-    skills = _skills(drawn.astype(np.float64) @ sums)
+    skills = brier_skills(drawn.astype(np.float64) @ sums)
     low, high = np.nanquantile(skills, [0.025, 0.975])
     return float(whole[0]), float(low), float(high)
-
-
-def _skills(sums: Floats) -> Floats:
-    """Skill from sums of pairs, positives and squared errors, shape (n, 3) -> (n,)."""
-    base = sums[:, 1] / sums[:, 0]
-    reference = base * (1 - base)
-    skill = np.full(len(sums), np.nan)
-    np.divide(sums[:, 2] / sums[:, 0], reference, out=skill, where=reference > 0)
-    return np.asarray(1 - skill, dtype=np.float64)
 
 
 def abstention(confidence: Floats, quality: Floats, *, points: int = 10) -> tuple[tuple[float, float], ...]:

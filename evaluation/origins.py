@@ -23,7 +23,8 @@ from evaluation.runs import Made, Progress, digest_of, key
 from matcher.matching.corpus import Corpus
 from matcher.matching.describe import Names, mask
 from matcher.matching.engine import Engine, NamedEncoder
-from matcher.matching.retrieve import RRF_K, LexicalIndex
+from matcher.matching.fusion import RANK_CONSTANT
+from matcher.matching.retrieve import LexicalIndex
 from matcher.matching.sides import positive
 from matcher.matching.simple import SIMPLE
 from matcher.matching.snapshot import Snapshot
@@ -288,7 +289,7 @@ def profile_rrf(world: World, row: int) -> Floats:
     total = np.zeros(world.snapshot.n_partners)
     for channel in (profile_dense, profile_bm25):
         order = np.argsort(-channel(world, row), kind="stable")
-        total[order] += 1.0 / (RRF_K + 1 + np.arange(order.size))
+        total[order] += 1.0 / (RANK_CONSTANT + 1 + np.arange(order.size))
     return total
 
 

@@ -395,3 +395,15 @@ def _sign_flips(x: Floats, flips: int, rng: np.random.Generator) -> float:
         sums += (signs @ eight)[np.frombuffer(rng.bytes(flips), dtype=np.uint8)]
     as_far = (np.abs(sums) >= abs(x.sum()) - 1e-10 * np.abs(x).sum()).sum()  # equal sums differ by rounding
     return (1 + int(as_far)) / (1 + flips)
+
+
+def brier_skills(sums: Floats) -> Floats:
+    """1 - Brier / Brier of the base rate from sums of pairs, positives and squared errors, shape (n, 3) -> (n,).
+
+    NaN where the base rate is 0 or 1.
+    """
+    base = sums[:, 1] / sums[:, 0]
+    reference = base * (1 - base)
+    skill = np.full(len(sums), np.nan)
+    np.divide(sums[:, 2] / sums[:, 0], reference, out=skill, where=reference > 0)
+    return np.asarray(1 - skill, dtype=np.float64)

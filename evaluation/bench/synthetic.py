@@ -137,8 +137,7 @@ def _frame(table: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
 def catalogue(known: Facts, ranker: Ranker) -> Catalogue:
     """The facts opened with a ranker that nothing was fitted for, and without probabilities."""
     corpus = Corpus.of(known, BagEncoder(), None)
-    texts = corpus.partner_texts
     return Catalogue(
         engine="made", corpus=corpus, ranker=ranker, kernel=Kernel(), calibrator=Calibrator.fit([]),
-        snapshot=corpus.snapshot(known.as_of), lexical=LexicalIndex(texts), partner_texts=texts,
+        snapshot=corpus.snapshot(known.as_of), lexical=LexicalIndex(corpus.partner_texts),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from rich.text import Text
 from matcher.city import CitySide
 from matcher.jobs.sheets import name
 from matcher.matching.city_labels import CITY_NAMES
-from matcher.matching.contrast import MISSING, Explanation
+from matcher.matching.contrast import INVISIBLE, MISSING, Explanation
 from matcher.matching.labels import KIND_NAMES
 from matcher.records import Evidence, Match, MatchList
 from matcher.text import day, number
@@ -249,7 +249,7 @@ def _contrast(told: Explanation, lang: str) -> Table:
     table.add_column("", width=9, no_wrap=True)
     for one in told.contrast:
         gap = one.gap
-        if abs(gap) < 0.005:  # would read as a difference of nothing
+        if abs(gap) < INVISIBLE:
             continue
         drawn = Text("█" * max(1, round(8 * abs(gap) / largest)), style=MARKS["for" if gap >= 0 else "against"][1])
         bar = Text("?") if one.reason == MISSING else drawn  # what gaps received is for neither

@@ -18,7 +18,7 @@ from matcher.matching.drafts import draft
 from matcher.matching.explain import explain
 from matcher.matching.features import FEATURES, compute
 from matcher.matching.kernel import Kernel
-from matcher.matching.notes import BOTH_SIDES, gaps, taking_part
+from matcher.matching.notes import BOTH_SIDES, RECIPROCAL, gaps, taking_part
 from matcher.matching.pairs import Block
 from matcher.matching.rank import Ranker
 from matcher.matching.reciprocal import Policy
@@ -44,9 +44,6 @@ RANK_ALL = 20_000
 `CANDIDATES` best of retrieval. `python -m evaluation.bench retrieval` tells what that loses: docs/matching.md."""
 
 CANDIDATES = 2000
-
-RECIPROCAL = 50
-"""Where both sides are asked for, so many of the first are ordered anew; the others stay behind them."""
 
 PER_PROJECT = 2
 PER_PARTNER = 2
@@ -84,7 +81,6 @@ class Catalogue:
     calibrator: Calibrator
     snapshot: Snapshot
     lexical: LexicalIndex
-    partner_texts: Sequence[str]
     warning: Mapping[str, str] | None = None
     _lexical_of: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     _field_of: dict[int, Field] = field(default_factory=dict)
@@ -314,7 +310,7 @@ class Catalogue:
         side, text = self.corpus.draft_partner(frame, self.history.as_of)
         # Behind the stored partners, for what is known of its compatriots is known of it too.
         partners, row = self.partners.followed_by(side), self.partners.frame.height
-        index = LexicalIndex([*self.partner_texts, text])
+        index = LexicalIndex([*self.corpus.partner_texts, text])
         known = self.snapshot.at(self.history, partners)
         open_rows = self._open_rows(filters, frame)
         pairs = []

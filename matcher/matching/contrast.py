@@ -18,6 +18,9 @@ MISSING = "missing_information"
 NAMED = 3
 """How many reasons the sentence about two partners names."""
 
+INVISIBLE = 0.005
+"""A smaller difference would be printed as 0.00 and is left out."""
+
 SMALL = 0.05
 """A reason whose difference is a smaller share of all differences than this is not named in the sentence."""
 

@@ -12,9 +12,10 @@ import polars as pl
 
 from matcher.matching import trades
 from matcher.matching.describe import LANGUAGES, Glossary, Names, describe_partners, describe_projects
-from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide, Sectors
+from matcher.matching.sides import Countries, History, Ints, PartnerSide, ProjectSide, Sectors, positive
 from matcher.matching.snapshot import Snapshot
 from matcher.records import Facts
+from matcher.split import listed_from
 from matcher.text import fold, language
 
 Vectors = npt.NDArray[np.float32]
@@ -163,6 +164,32 @@ class Corpus:
         projects, partners = self.project_side(), self.partner_side(as_of)
         history = History.of(self.facts.deals, projects, partners, as_of)
         return Snapshot.of(projects, partners, history, [self.words(row) for row in range(self.projects.height)])
+
+    def known_on(self, snapshot: Snapshot, day: date) -> tuple[Snapshot, Ints]:
+        """The snapshot's projects as known on another day, and the rows of the partners that were listed by then.
+
+        Who is in our tables only because of a later deal has a record written from it, which would betray the answer.
+        """
+        partners = self.partner_side(day)
+        history = History.of(self.facts.deals, snapshot.projects, partners, day)
+        unheard = [partners.row_of[q] for q, since in self._entered.items() if since > day]
+        return snapshot.at(history, partners), np.setdiff1d(np.arange(self.partners.height), unheard)
+
+    @cached_property
+    def _entered(self) -> dict[str, date]:
+        return listed_from(self.partners, self.facts.deals)
+
+    @cached_property
+    def closed(self) -> Mapping[str, Mapping[int, date]]:
+        """Project -> partner row -> the day from which their first dated deal that came about counts."""
+        rows = {partner: row for row, partner in enumerate(self.partners["partner_id"].to_list())}
+        dated = positive(self.facts.deals).drop_nulls(["closed_on", "counts_from"])
+        found: dict[str, dict[int, date]] = {}
+        latest_first = dated.sort("counts_from", descending=True).select("project_id", "partner_id", "counts_from")
+        for project, partner, day in latest_first.iter_rows():
+            if partner in rows:
+                found.setdefault(project, {})[rows[partner]] = day
+        return found
 
     def draft_project(self, frame: pl.DataFrame) -> tuple[ProjectSide, str]:
         """One unsaved project as a side, with its text; its language is that of the nearest centre."""

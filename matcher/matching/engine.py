@@ -156,11 +156,10 @@ class Engine:
         step = _step(progress, "encode")
         facts = _public(facts)
         corpus = Corpus.of(facts, encoder, self.centres, step)
-        texts = corpus.partner_texts
         return Catalogue(
             engine=self.manifest.engine, corpus=corpus, ranker=self.ranker, kernel=self.kernel,
-            calibrator=self.calibrator, snapshot=corpus.snapshot(facts.as_of), lexical=LexicalIndex(texts),
-            partner_texts=texts, warning=self.manifest.warning,
+            calibrator=self.calibrator, snapshot=corpus.snapshot(facts.as_of),
+            lexical=LexicalIndex(corpus.partner_texts), warning=self.manifest.warning,
         )  # fmt: skip
 
 

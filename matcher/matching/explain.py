@@ -102,8 +102,7 @@ def _show_text(block: Block, i: int) -> Shown:
 
 
 def _show_sector_deals(block: Block, i: int) -> Shown:
-    place = {int(d): k for k, d in enumerate(block.deals)}
-    return _history(block, i, lambda d: block.deal_sector[place[d]] > 0)
+    return _history(block, i, lambda d: block.deal_sector[block.place(d)] > 0)
 
 
 def _host(block: Block) -> Both:
@@ -112,8 +111,7 @@ def _host(block: Block) -> Both:
 
 
 def _show_host(block: Block, i: int) -> Shown:
-    place = {int(d): k for k, d in enumerate(block.deals)}
-    shown = _history(block, i, lambda d: bool(block.deal_host[place[d]]))
+    shown = _history(block, i, lambda d: bool(block.deal_host[block.place(d)]))
     if shown.source is None and (row := block.partners.footprint_rows.get((int(block.rows[i]), block.host))):
         on = row["source_on"]
         return Shown(

@@ -17,7 +17,7 @@ import polars as pl
 from matcher.matching.rank import Group, Ranker
 from matcher.matching.sides import positive
 from matcher.matching.windows import spread
-from matcher.measures import Ranking, chance, intervals, judge, paired, values
+from matcher.measures import Ranking, brier_skills, chance, intervals, judge, paired, values
 from matcher.records import Facts
 
 Floats = npt.NDArray[np.float64]
@@ -310,20 +310,12 @@ def reliability(asked: Sequence[Some], fit: Callable[[Sequence[Some]], Calibrate
     parts = np.array_split(np.argsort(p, kind="stable"), BINS)
     sums = np.stack([np.bincount(of, weights=w, minlength=q) for w in (np.ones(p.size), y, (p - y) ** 2)], axis=1)
     drawn = np.random.default_rng(seed).multinomial(q, np.full(q, 1 / q), size=1000).astype(np.float64)
-    skills = _skill(np.vstack([sums.sum(axis=0), drawn @ sums]))
+    skills = brier_skills(np.vstack([sums.sum(axis=0), drawn @ sums]))
     return {
         "pairs": p.size, "positives": int(y.sum()), "predicted": float(p.mean()), "observed": float(y.mean()),
         "bins": [[float(p[i].mean()), float(y[i].mean()), i.size] for i in parts if i.size],
         "brier_skill": [float(skills[0]), *np.nanquantile(skills[1:], [0.025, 0.975]).tolist()],
     }  # fmt: skip
-
-
-def _skill(sums: Floats) -> Floats:
-    base = sums[:, 1] / sums[:, 0]
-    worst = base * (1 - base)
-    skill = np.full(len(sums), np.nan)
-    np.divide(sums[:, 2] / sums[:, 0], worst, out=skill, where=worst > 0)
-    return np.asarray(1 - skill, dtype=np.float64)
 
 
 def ndcg(groups: Sequence[Group], ranker: Ranker) -> Floats:

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matcher.matching.fusion import DEFAULT, RANK_CONSTANT, Fusion
-from matcher.matching.pairs import HALF_LIFE_YEARS, Block
+from matcher.matching.pairs import Block
+from matcher.matching.simple import HALF_LIFE_YEARS
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,19 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from matcher.matching import rank
-from matcher.matching.calibrate import Trial
+from matcher.matching.calibrate import FADING, Trial
 from matcher.matching.corpus import Corpus
 from matcher.matching.features import FEATURES, NAMES, compute
 from matcher.matching.kernel import STRENGTHS, Kernel
 from matcher.matching.pairs import Block
 from matcher.matching.rank import BoostedRanker, Group, LinearRanker
 from matcher.matching.retrieve import LexicalIndex
-from matcher.matching.sides import History, positive
+from matcher.matching.sides import positive
 from matcher.matching.snapshot import Snapshot
 from matcher.matching.trials import trials
 from matcher.matching.windows import Window, spread
 from matcher.measures import Ranking, intervals, judge, values
-from matcher.split import listed_from, rolling_origins
+from matcher.split import rolling_origins
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, in all)."""
@@ -45,9 +45,6 @@ MAX_HELD = 300
 
 HARD, RANDOM = 60, 90
 """Wrong candidates per training query: the best by experience and profile, and a random sample of the rest."""
-
-FADING = 0.85
-"""Weight of a query relative to one of the origin a year later."""
 
 MIN_HELD, SOME_HELD = 60, 20
 """Held-out queries that are aimed at, and those below which nothing is chosen."""
@@ -150,30 +147,19 @@ def cases(corpus: Corpus) -> list[Case]:
     origins = rolling_origins(positive(facts.deals), until=facts.as_of, years=YEARS)
     snapshot = corpus.snapshot(facts.as_of)
     projects, everybody = snapshot.projects.row_of, snapshot.partners.row_of
-    entered = listed_from(facts.partners, facts.deals)
-    closed: dict[int, dict[int, date]] = {}
-    dated = positive(facts.deals).drop_nulls(["closed_on", "counts_from"]).sort("counts_from", descending=True)
-    for project, partner, day in dated.select("project_id", "partner_id", "counts_from").iter_rows():
-        if project in projects and partner in everybody:
-            closed.setdefault(projects[project], {})[everybody[partner]] = day
     out: list[Case] = []
     for place in range(len(origins) - 1, -1, -1):
         origin = origins[place]
         asked = spread([p for p in origin.labels if p in projects], PER_ORIGIN)
         if len(out) + len(asked) > MAX_QUERIES:
             break
-        partners = corpus.partner_side(origin.as_of)
-        history = History.of(facts.deals, snapshot.projects, partners, origin.as_of)
-        known = snapshot.at(history, partners)
-        # Who is in our tables only because of a later deal has a record written from it, which would betray the answer.
-        unheard = [everybody[q] for q, since in entered.items() if since > origin.as_of]
-        listed = np.setdiff1d(np.arange(len(everybody)), unheard)
+        known, listed = corpus.known_on(snapshot, origin.as_of)
         for project in asked:
             row = projects[project]
             # Who is known to be in already is neither a right nor a wrong answer.
-            rows = np.setdiff1d(listed, history.partner[history.project == row])
+            rows = np.setdiff1d(listed, known.involved(row))
             wanted = {everybody[q] for q in origin.labels[project] if q in everybody}
-            days = {r: d for r, d in closed.get(row, {}).items() if r in wanted}
+            days = {r: d for r, d in corpus.closed.get(project, {}).items() if r in wanted}
             case = Case(
                 project=project, row=row, place=place, as_of=origin.as_of, snapshot=known, rows=rows, closed=days
             )

@@ -7,13 +7,16 @@ import polars as pl
 from matcher.matching.labels import DEAL_STATUS_NAMES, ROLE_NAMES, Both
 from matcher.matching.sides import Countries, PartnerSide
 
+RECIPROCAL = 50
+"""Where both sides are asked for, so many of the first are ordered anew; the others stay behind them."""
+
 BOTH_SIDES: Both = {
     "vi": (
-        "50 kết quả đầu theo phía đối tác được xếp lại theo thứ hạng của đối tác nhân với giá trị đối với Thành phố; "
-        "điều chưa biết tính ½, đối tác phải dừng để kiểm tra đứng cuối."
+        f"{RECIPROCAL} kết quả đầu theo phía đối tác được xếp lại theo thứ hạng của đối tác nhân với giá trị đối với "
+        "Thành phố; điều chưa biết tính ½, đối tác phải dừng để kiểm tra đứng cuối."
     ),
     "en": (
-        "The first 50 by the partner's side are ordered by the partner's place times the value to the city; "
+        f"The first {RECIPROCAL} by the partner's side are ordered by the partner's place times the value to the city; "
         "what is not known counts ½, and a partner that must be checked first stands last."
     ),
 }

@@ -13,13 +13,11 @@ import numpy.typing as npt
 from matcher.matching import trades
 from matcher.matching.kernel import Kernel
 from matcher.matching.sides import Countries, History, PartnerSide, ProjectSide
+from matcher.matching.simple import HALF_LIFE_YEARS
 from matcher.matching.snapshot import Snapshot
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-HALF_LIFE_YEARS = 4.0
-"""Half-life of a deal's weight in decayed counts. Source: docs/decisions.md, 2026-11-22."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +83,10 @@ class Block:
     def deals(self) -> Ints:
         """Deal numbers that may be counted: every known deal except those of this very project."""
         return np.flatnonzero(self.history.project != self.project)
+
+    def place(self, deal: int) -> int:
+        """Place of a counted deal among `deals`, which ascend."""
+        return int(np.searchsorted(self.deals, deal))
 
     @cached_property
     def _deal_project(self) -> Ints:

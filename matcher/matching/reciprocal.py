@@ -130,8 +130,7 @@ def _experience(policy: Policy, block: Block, i: int) -> Answer | None:
     rule = policy._first(EXPERIENCE)
     if rule is None:
         return None
-    place = {int(d): k for k, d in enumerate(block.deals)}
-    similar = [d for d in deals_of(block, i) if block.deal_sector[place[d]] > 0]
+    similar = [d for d in deals_of(block, i) if block.deal_sector[block.place(d)] > 0]
     if not similar:
         return rule, None, UNKNOWN, None, None
     vi, en = deal_line(block, similar[0])

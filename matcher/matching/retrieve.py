@@ -12,15 +12,13 @@ import polars as pl
 from rapidfuzz import fuzz
 
 from matcher.errors import InputError
+from matcher.matching.fusion import RANK_CONSTANT
 from matcher.records import Filters, Reference
 from matcher.text import FUNCTION_WORDS, tokens
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Ranks = npt.NDArray[np.int64]
-
-RRF_K = 60
-"""Constant of reciprocal-rank fusion. Source: Cormack, Clarke, Buettcher, SIGIR 2009."""
 
 
 class Index(Protocol):
@@ -98,7 +96,7 @@ def fuse(channels: Sequence[npt.NDArray[np.floating]], allow: Mask, n: int) -> R
     size = int(allow.sum())
     for scores in channels:
         order = top(scores, allow, size)
-        fused[order] += 1.0 / (RRF_K + 1 + np.arange(size))
+        fused[order] += 1.0 / (RANK_CONSTANT + 1 + np.arange(size))
     return top(fused, allow, n)
 
 

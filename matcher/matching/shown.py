@@ -66,8 +66,9 @@ def division_names(weights: Floats, block: Block, *, estimated: bool) -> Both:
 def deals_of(block: Block, i: int) -> list[int]:
     """Counted deals of partner i, those nearest to the project's sector and text first."""
     own = block.deals[block.history.partner[block.deals] == block.rows[i]]
-    place = {int(d): k for k, d in enumerate(block.deals)}
-    return sorted((int(d) for d in own), key=lambda d: (-block.deal_sector[place[d]], -block.deal_text[place[d]], d))
+    return sorted(
+        (int(d) for d in own), key=lambda d: (-block.deal_sector[block.place(d)], -block.deal_text[block.place(d)], d)
+    )
 
 
 def deal_line(block: Block, deal: int) -> tuple[str, str]:

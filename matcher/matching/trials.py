@@ -6,7 +6,7 @@ when its deal on the project closed within the same two years. A project whose a
 in time and is left out. So a new project is what is asked: one that has been open for years may have been passed over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -19,10 +19,8 @@ from matcher.matching.kernel import Kernel
 from matcher.matching.pairs import Block
 from matcher.matching.rank import Ranker
 from matcher.matching.retrieve import LexicalIndex
-from matcher.matching.sides import History, positive
 from matcher.matching.windows import spread
 from matcher.records import Facts
-from matcher.split import listed_from
 
 YEARS = 2
 """Calendar years of a promise, `HORIZON_DAYS`."""
@@ -53,24 +51,19 @@ def trials(corpus: Corpus, judge: Ranker, kernel: Kernel, *, after: date) -> lis
     facts = corpus.facts
     asked = [(day, project) for day, projects in population(facts, after=after) for project in projects]
     snapshot = corpus.snapshot(facts.as_of)
-    projects, everybody = snapshot.projects.row_of, snapshot.partners.row_of
-    entered, closed = listed_from(facts.partners, facts.deals), _closed(facts, everybody)
+    projects = snapshot.projects.row_of
     lexical = LexicalIndex(corpus.partner_texts)
     out: list[Trial] = []
     for day, chosen in _by_day(spread(asked, MAX_TRIALS)):
-        partners = corpus.partner_side(day)
-        history = History.of(facts.deals, snapshot.projects, partners, day)
-        known = snapshot.at(history, partners)
-        unheard = [everybody[q] for q, since in entered.items() if since > day]
-        listed = np.setdiff1d(np.arange(len(everybody)), unheard)
+        known, listed = corpus.known_on(snapshot, day)
         until = min(date(day.year + YEARS, 12, 31), facts.as_of)
         for project in chosen:
             row = projects[project]
-            rows = np.setdiff1d(listed, history.partner[history.project == row])
+            rows = np.setdiff1d(listed, known.involved(row))
             block = Block(
                 project=row, rows=rows, snapshot=known, lexical=lexical.scores(corpus.words(row)), kernel=kernel
             )
-            days = closed.get(project, {})
+            days = corpus.closed.get(project, {})
             labels = np.array([days.get(int(r), date.max) <= until for r in rows], dtype=np.int64)
             scores = judge.score(compute(block).astype(np.float32))
             out.append(Trial(project=project, as_of=day, partners=rows, scores=scores, labels=labels))
@@ -82,13 +75,3 @@ def _by_day(asked: Sequence[tuple[date, str]]) -> list[tuple[date, list[str]]]:
     for day, project in asked:
         days.setdefault(day, []).append(project)
     return list(days.items())
-
-
-def _closed(facts: Facts, everybody: Mapping[str, int]) -> dict[str, dict[int, date]]:
-    """Project -> partner row -> the day from which their first dated deal counts."""
-    dated = positive(facts.deals).drop_nulls(["closed_on", "counts_from"]).sort("counts_from", descending=True)
-    found: dict[str, dict[int, date]] = {}
-    for project, partner, day in dated.select("project_id", "partner_id", "counts_from").iter_rows():
-        if partner in everybody:
-            found.setdefault(project, {})[everybody[partner]] = day
-    return found

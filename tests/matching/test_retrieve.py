@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from small_world import PARTNERS, PROJECTS, REFERENCE, frame
 
 from matcher.errors import InputError
+from matcher.matching.fusion import RANK_CONSTANT
 from matcher.matching.retrieve import (
-    RRF_K,
     DenseIndex,
     LexicalIndex,
     allow_partners,
@@ -85,7 +85,7 @@ def test_fusion_is_exact_under_any_mask(drawn: tuple[list[list[int]], list[bool]
     fused = dict.fromkeys(rows, 0.0)
     for scores in channels:
         for place, row in enumerate(sorted(rows, key=lambda r: (-scores[r], r))):
-            fused[row] += 1 / (RRF_K + 1 + place)
+            fused[row] += 1 / (RANK_CONSTANT + 1 + place)
     brute = sorted(rows, key=lambda r: (-fused[r], r))[:n]
     found = fuse([np.array(c, dtype=float) for c in channels], np.array(allowed), n)
     assert found.tolist() == brute
