@@ -35,6 +35,7 @@ from matcher.store import places
 from matcher.store.places import Place
 
 ADMIN, ROLE, DATABASE = "postgres", "matcher", "matcher"
+APP_ROLE = "matcher_app"  # the role under which the service works: it owns nothing and logs in nowhere
 START_SECONDS, STOP_SECONDS = 90.0, 60.0  # recovery after a crash replays the log before the server is ready
 LEFTOVER_SECONDS = 20.0
 LOG_BYTES = 10_000_000
@@ -398,7 +399,7 @@ def _lines(path: Path) -> list[str]:
 
 def _bootstrap(place: Place, socket: Path) -> None:
     """The role and the database of the product exist; done once, and again if it was interrupted."""
-    done = place.server / "bootstrapped"
+    done = place.server / "bootstrapped-2"  # counted up when there is more to do
     if done.exists():
         return
     password = _password(place, ROLE, create=True)
@@ -412,6 +413,9 @@ def _bootstrap(place: Place, socket: Path) -> None:
                 connection.execute(
                     sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(ROLE), sql.Literal(password))
                 )
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APP_ROLE]).fetchone():
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(APP_ROLE)))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(APP_ROLE), sql.Identifier(ROLE)))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(ROLE))

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from matcher.records import DAY, FLAG, INT, LIST, MONEY, NUM, TABLES, TEXT
 
-HEAD = "0002"  # the newest migration; a test compares it with the folder
+HEAD = "0003"  # the newest migration; a test compares it with the folder
 COUNTED = ("deals", "footprint")  # tables read with the extra column `counts_from`
 
 _TYPES: tuple[tuple[pl.DataType, str], ...] = (
@@ -160,7 +160,10 @@ def _newest(table: str, columns: sql.Composable, condition: sql.Composable = sql
     return sql.SQL(
         "SELECT DISTINCT ON ({key}) {columns} FROM {table}"
         " WHERE (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s::timestamptz)"
-        " AND (%(revision)s::bigint IS NULL OR batch_id <= %(revision)s::bigint) {condition}"
+        " AND (%(revision)s::bigint IS NULL OR batch_id <= %(revision)s::bigint)"
+        " AND NOT EXISTS (SELECT FROM undone u WHERE u.batch_id = {table}.batch_id"
+        "  AND (%(known_at)s::timestamptz IS NULL OR u.recorded_at <= %(known_at)s::timestamptz)"
+        "  AND (%(revision)s::bigint IS NULL OR u.undo_id <= %(revision)s::bigint)) {condition}"
         " ORDER BY {key}, seq DESC"
     ).format(key=key, columns=columns, table=sql.Identifier(table), condition=condition)
 
