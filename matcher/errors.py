@@ -33,6 +33,10 @@ class ConflictError(MatcherError):
     """The change collides with the present state (duplicate identifier, concurrent writer)."""
 
 
+class ForbiddenError(MatcherError):
+    """The caller may not do this, whoever else may."""
+
+
 class SourceError(MatcherError):
     """A file that the product needs (table, wheel, model, artefact) is missing or damaged."""
 

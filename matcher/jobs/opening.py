@@ -1,6 +1,6 @@
 """The store, the encoder and the facts of a site, opened the same way by every job."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -9,18 +9,45 @@ from matcher.jobs import OFFLINE_ENCODER, Site
 from matcher.matching.embed import CachedEncoder, SentenceEncoder
 from matcher.records import REFERENCE_TABLES, Facts, Reference
 from matcher.store import Store
+from matcher.store.desk import Desk
 from matcher.store.embedded import EmbeddedServer
 
 
 @contextmanager
-def open_store(site: Site) -> Iterator[Store]:
-    """The site's store; where no database is set, the embedded server runs as long as somebody uses it."""
-    if site.database_url is not None:
-        with Store.open(site.database_url) as store:
-            yield store
-        return
-    with EmbeddedServer.start(site.data_dir) as server, Store.open(server.url) as store:
+def open_store(site: Site, *, acting: int | None = None) -> Iterator[Store]:
+    """The site's store; where no database is set, the embedded server runs as long as somebody uses it.
+
+    Args:
+        acting: account of the service, to which row-level security applies; None: the owner of the tables.
+    """
+    with database(site) as url, Store.open(url, acting=acting) as store:
         yield store
+
+
+@contextmanager
+def open_desk(site: Site) -> Iterator[Desk]:
+    """The door through which the service works for its callers.
+
+    Raises:
+        SourceError: the database does not answer, or its schema is not that of this program.
+    """
+    with database(site) as url:
+        desk = Desk.open(url)
+        try:
+            yield desk
+        finally:
+            desk.close()
+
+
+@contextmanager
+def database(site: Site) -> Iterator[Callable[[], str]]:
+    """What gives the URL of the site's database for each new connection; a killed embedded server is started again."""
+    url = site.database_url
+    if url is not None:
+        yield lambda: url
+        return
+    with EmbeddedServer.start(site.data_dir) as server:
+        yield server.revive
 
 
 def open_encoder(site: Site, store: Store) -> CachedEncoder:

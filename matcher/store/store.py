@@ -7,7 +7,7 @@ all or none, and `read` serves one version per key.
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
@@ -20,9 +20,9 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
-from matcher.errors import ConflictError, InputError, MatcherError, SourceError
+from matcher.errors import ConflictError, ForbiddenError, InputError, MatcherError, SourceError
 from matcher.records import DAY, TABLES, MatchList
-from matcher.store import feedback, frames, migrate, schema
+from matcher.store import feedback, frames, migrate, schema, undoing
 
 LOCK_SECONDS = 60
 _WRITERS = 0x6D61_7472  # advisory lock: one writer at a time, so that batches are ordered as they were accepted
@@ -72,29 +72,42 @@ class EngineEntry:
 class Store:
     """An open database; several threads may share it, one statement at a time."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str | Callable[[], str], *, acting: int | None = None) -> None:
+        self._url = url if callable(url) else lambda: url
+        self._acting = acting
         self._lock = threading.RLock()
         self._connection: psycopg.Connection | None = None
+        self._lent = False
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str | Callable[[], str], *, acting: int | None = None) -> Self:
         """The store behind a libpq URL, connected and checked; its tables may still have to be created.
+
+        Args:
+            url: or what gives it, asked again for every new connection, since a restarted server may have moved.
+            acting: account under which the service works, as the role `matcher_app`; None: as the owner of the tables.
 
         Raises:
             InputError: the URL cannot be read.
             SourceError: the server does not answer, refuses the login, or is too old.
         """
-        store = cls(url)
+        store = cls(url, acting=acting)
         with store._cursor():
             return store
+
+    @classmethod
+    def on(cls, connection: psycopg.Connection) -> Self:
+        """The store on a connection that somebody else opened and closes, inside his transaction."""
+        store = cls("")
+        store._connection, store._lent = connection, True
+        return store
 
     def close(self) -> None:
         """The connection is given back; the store must not be used any more."""
         with self._lock:
-            if self._connection is not None:
+            if self._connection is not None and not self._lent:
                 self._connection.close()
-                self._connection = None
+            self._connection = None
 
     def __enter__(self) -> Self:
         """The store itself."""
@@ -120,8 +133,8 @@ class Store:
             return False
         if found is not None and found > schema.HEAD:
             migrate.check_current(found)
-        with _translated():
-            migrate.to(self._url, "head")
+        with translated():
+            migrate.to(self._url(), "head")
         return True
 
     # --- facts --------------------------------------------------------------------------------------------------
@@ -250,6 +263,28 @@ class Store:
             )
             return [_batch(row) for row in cursor]
 
+    def undo(self, batch_id: int, *, actor: str) -> Batch:
+        """The batch's rows count no more, as of now; gives the batch that says so, which has no rows of its own.
+
+        Raises:
+            NotFoundError: there is no such batch.
+            ConflictError: it is undone already, is a reference table, or other records refer to what would vanish.
+        """
+        with self._cursor() as cursor, cursor.connection.transaction():
+            self._alone(cursor)
+            done = undoing.undo(cursor, batch_id, actor=actor)
+            details = {"table": done.table, "batch": done.undo_id, "undone": batch_id, "rows": done.n_rows}
+            self._audit(cursor, "undo", actor=actor, details=details)
+        return Batch(
+            id=done.undo_id, table=done.table, source=done.source, actor=actor, recorded_at=done.recorded_at,
+            n_rows=done.n_rows, content_hash=done.content_hash,
+        )  # fmt: skip
+
+    def undone(self) -> list[undoing.Undone]:
+        """Batches that count no more, oldest undo first."""
+        with self._cursor() as cursor:
+            return undoing.undone(cursor)
+
     # --- audit --------------------------------------------------------------------------------------------------
 
     def audit(self, action: str, *, actor: str, details: Mapping[str, Any] | None = None) -> None:
@@ -369,9 +404,9 @@ class Store:
     @contextlib.contextmanager
     def _cursor(self, *, binary: bool = False) -> Iterator[psycopg.Cursor]:
         """A cursor of the one connection, which is opened again if the server was restarted meanwhile."""
-        with self._lock, _translated():
-            if self._connection is None or self._connection.closed:
-                connection = _connect(self._url)
+        with self._lock, translated():
+            if self._connection is None or (self._connection.closed and not self._lent):
+                connection = _connect(self._url(), self._acting)
                 try:
                     migrate.check_server(connection)
                 except BaseException:
@@ -431,19 +466,26 @@ def _known(table: str) -> None:
         raise InputError(f"There is no table {table!r}; expected one of {', '.join(TABLES)}.")
 
 
-def _connect(url: str) -> psycopg.Connection:
+AS_APP = "-c role=matcher_app"
+"""Connection option: the role that owns nothing and sees what the policies open."""
+
+
+def _connect(url: str, acting: int | None = None) -> psycopg.Connection:
+    options = {} if acting is None else {"options": AS_APP}
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="matcher")
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="matcher", **options)
     except psycopg.ProgrammingError as error:
         raise InputError(
             "The database URL cannot be read; expected postgresql://user:password@host:port/database."
         ) from error
     connection.execute("SET TIME ZONE 'UTC'")
+    if acting is not None:
+        connection.execute("SELECT set_config('app.actor', %s, false)", [str(acting)])
     return connection
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Errors of the driver come out as ours, saying what to do."""
     try:
         yield
@@ -451,7 +493,17 @@ def _translated() -> Iterator[None]:
         raise ConflictError("Another process is writing to the database; nothing was changed, try again.") from error
     except errors.UndefinedTable as error:
         raise SourceError("The database has no tables yet; run `matcher init` to create them.") from error
+    except errors.DiskFull as error:
+        raise SourceError(
+            f"The disk of the database is full: {_said(error)}. Nothing was changed; free space there and try again."
+        ) from error
+    except errors.UniqueViolation as error:
+        raise ConflictError(
+            "Somebody else wrote the same record at this moment; read it again and try once more."
+        ) from error
     except errors.InsufficientPrivilege as error:
+        if "row-level security" in str(error):
+            raise ForbiddenError("Your account may not write this: it belongs to another office.") from error
         raise SourceError(f"The database role lacks a right that is needed: {_said(error)}; grant it.") from error
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise InputError(f"The database refuses a value: {_said(error)}; nothing was changed.") from error

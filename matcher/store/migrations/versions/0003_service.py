@@ -5,6 +5,8 @@ owner of the tables (command line, migrations) keeps the whole: its commands are
 operating system.
 """
 
+# ruff: noqa: E501, S608 - tables read best in few lines; names come from the constants above
+
 from alembic import op
 
 revision = "0003"
@@ -310,7 +312,7 @@ END $$;
 
 
 def _newest(table: str, key: str) -> str:
-    return f"SELECT DISTINCT ON ({key}) * FROM {table} ORDER BY {key}, seq DESC"  # noqa: S608 - names from above
+    return f"SELECT DISTINCT ON ({key}) * FROM {table} ORDER BY {key}, seq DESC"
 
 
 def upgrade() -> None:
@@ -321,7 +323,7 @@ def upgrade() -> None:
     for table, key in FACT_KEYS.items():
         run(
             f"CREATE OR REPLACE VIEW {table}_now WITH (security_invoker = true) AS "
-            f"SELECT DISTINCT ON ({key}) * FROM {table} t WHERE NOT EXISTS "  # noqa: S608 - names from above
+            f"SELECT DISTINCT ON ({key}) * FROM {table} t WHERE NOT EXISTS "
             f"(SELECT FROM undone u WHERE u.batch_id = t.batch_id) ORDER BY {key}, seq DESC"
         )
         run(f"CREATE INDEX {table}_batch ON {table} (batch_id)")
@@ -330,7 +332,7 @@ def upgrade() -> None:
     for table in VERSIONED:
         run(
             f"CREATE VIEW {table}_now WITH (security_invoker = true) AS SELECT * FROM ("
-            f"SELECT DISTINCT ON (id) * FROM {table} ORDER BY id, version DESC) newest WHERE NOT withdrawn"  # noqa: S608
+            f"SELECT DISTINCT ON (id) * FROM {table} ORDER BY id, version DESC) newest WHERE NOT withdrawn"
         )
     run("CREATE FUNCTION offices_at" + PIPELINE.partition("CREATE FUNCTION offices_at")[2])
     for part in (IMPORTS, PAIRS, AUDIT):
