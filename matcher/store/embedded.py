@@ -19,6 +19,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ ADMIN, ROLE, DATABASE = "postgres", "matcher", "matcher"
 APP_ROLE = "matcher_app"  # the role under which the service works: it owns nothing and logs in nowhere
 START_SECONDS, STOP_SECONDS = 90.0, 60.0  # recovery after a crash replays the log before the server is ready
 LEFTOVER_SECONDS = 20.0
+REVIVE_SECONDS = 1.0  # between two attempts to start a server that was killed, and how long others wait for one
 LOG_BYTES = 10_000_000
 _NO_PROCESS = 2**30  # above every system's highest process number
 _HBA = "# every connection needs a password; there is no network address to connect to\nlocal all all scram-sha-256\n"
@@ -73,6 +75,8 @@ class EmbeddedServer:
         self.url = url
         self.admin_url = admin_url
         self._claim: int | None = claim
+        self._reviving = threading.Lock()
+        self._crashed, self._tried = False, 0.0
         atexit.register(self.stop)
 
     @classmethod
@@ -102,6 +106,42 @@ class EmbeddedServer:
                 _halt_unless_needed(place)
                 raise
         return cls(place, claim, *urls)
+
+    def revive(self) -> str:
+        """The URL to connect to now: a server that was killed is started again, and its socket may have moved.
+
+        A server that was stopped on purpose stays stopped.
+
+        Raises:
+            SourceError: it does not run, and either was stopped, or is being started, or has just failed to start.
+        """
+        if not self._reviving.acquire(timeout=REVIVE_SECONDS):
+            raise SourceError("The database server is being started again; try again in a few seconds.")
+        try:
+            if self._claim is None:
+                raise SourceError("This process has left the database server; start it anew.")
+            with _locked(self.place):
+                # A server that ends in good order takes this file away.
+                left = (self.place.cluster / "postmaster.pid").exists()
+                running = _running(self.place)
+                socket = self._restart(left) if running is None else running[1]
+                self._crashed = False
+                self.url, self.admin_url = (_url(self.place, socket, role) for role in (ROLE, ADMIN))
+            return self.url
+        finally:
+            self._reviving.release()
+
+    def _restart(self, left: bool) -> Path:
+        self._crashed = self._crashed or left
+        if not self._crashed:
+            raise SourceError("The database server was stopped; start it with `matcher db start`.")
+        if time.monotonic() < self._tried + REVIVE_SECONDS:
+            raise SourceError("The database server does not start; the next attempt is made in a second.")
+        try:
+            return _launch(self.place)
+        except BaseException:
+            self._tried = time.monotonic()
+            raise
 
     def stop(self) -> None:
         """This process is no client any more; the last one to leave has stopped the server."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import polars as pl
@@ -55,6 +56,22 @@ def leave(process):
 def kill(process):
     process.send_signal(signal.SIGKILL)
     process.communicate()
+
+
+def kill_server(server):
+    pid = server.status().pid
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while server.status().running and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def answers_soon(store):
+    """Its connection was cut too: one refusal is allowed."""
+    try:
+        return store.revision() == 0
+    except SourceError:
+        return store.revision() == 0
 
 
 def alive(server):
@@ -114,6 +131,82 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged(data_dir):
         os.kill(server.status().pid, signal.SIGKILL)
     with EmbeddedServer.start(data_dir) as server, Store.open(server.url) as store:
         assert store.read("terms").equals(terms)
+
+
+@pytest.mark.parametrize("name", ["data", "x" * 120])
+def test_a_server_killed_under_an_open_store_is_started_again_by_the_next_question(data_dir, name):
+    with (
+        EmbeddedServer.start(data_dir.parent / name) as server,
+        Store.open(server.revive) as store,
+        Store.open(server.revive) as other,
+    ):
+        store.migrate()
+        before = server.status()
+        for _ in range(2):
+            kill_server(server)
+            with pytest.raises(SourceError, match="does not answer"):
+                store.revision()
+            assert store.revision() == 0
+            assert answers_soon(other)
+        after = server.status()
+        assert after.pid != before.pid
+        assert (after.socket != before.socket) == (len(name) == 120), "a socket that lay elsewhere has moved"
+    assert not server.status().running
+
+
+def test_several_processes_and_threads_start_a_killed_server_once(data_dir):
+    revive = CLIENT.replace("sys.stdin.readline()", "sys.stdin.readline(); print(server.revive(), flush=True)")
+    with EmbeddedServer.start(data_dir) as server:
+        words = [sys.executable, "-c", revive, str(data_dir)]
+        others = [
+            ready(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) for _ in range(2)
+        ]
+        kill_server(server)
+        with ThreadPoolExecutor(4) as pool:
+            urls = [pool.submit(server.revive) for _ in range(4)]
+            said = {process.communicate("\n")[0].strip() for process in others}
+            said |= {url.result() for url in urls if url.exception() is None}
+        assert said == {server.url}
+        assert alive(server)
+        starts = (server.place.home / "server.log").read_text().count("ready to accept connections")
+        assert starts == 2
+
+
+def test_a_server_that_was_stopped_on_purpose_is_not_started_by_its_clients(data_dir):
+    with EmbeddedServer.start(data_dir) as server:
+        embedded.stop(data_dir, force=True)
+        with pytest.raises(SourceError, match="was stopped; start it with `matcher db start`"):
+            server.revive()
+        assert not server.status().running
+        embedded.start(data_dir)
+        assert server.revive() == server.url
+        assert alive(server)
+
+
+def test_a_server_that_cannot_start_again_is_tried_once_a_second(data_dir):
+    with EmbeddedServer.start(data_dir) as server:
+        kill_server(server)
+        conf = server.place.cluster / "postgresql.conf"
+        good = conf.read_text()
+        conf.write_text("nonsense_setting = 1\n")
+        with pytest.raises(SourceError, match="nonsense_setting"):
+            server.revive()
+        log = (server.place.home / "server.log").stat().st_size
+        with pytest.raises(SourceError, match="next attempt is made in a second"):
+            server.revive()
+        assert (server.place.home / "server.log").stat().st_size == log
+        conf.write_text(good)
+        time.sleep(embedded.REVIVE_SECONDS)
+        server.revive()
+        assert alive(server)
+
+
+def test_a_client_that_has_left_starts_nothing(data_dir):
+    with EmbeddedServer.start(data_dir) as server:
+        pass
+    with pytest.raises(SourceError, match="has left"):
+        server.revive()
+    assert not embedded.status(data_dir).running
 
 
 def test_a_start_that_was_killed_half_way_is_repeated(data_dir):
