@@ -82,7 +82,7 @@ def fit(
         SourceError: there is no encoder.
     """
     folder = site.artefacts if out is None else out
-    with _alone(folder):
+    with alone(folder):
         known = facts(store, as_of)
         encoder = open_encoder(site, store)
         room = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
@@ -92,14 +92,14 @@ def fit(
             )
             identity = engine.manifest.engine
             shift = _shift(site, room / "engine")
-            target = _publish(room, room / "engine", folder / identity)
+            target = publish(room, room / "engine", folder / identity)
         finally:
             shutil.rmtree(room, ignore_errors=True)
         if out is None:
             store.register_engine(
                 identity, path=str(target), manifest=engine.manifest.model_dump(mode="json"), actor=actor
             )
-            _point(folder, identity)
+            point(folder, identity)
     return Fitted(
         engine=identity, as_of=as_of, path=target, in_use=out is None, metrics=engine.manifest.metrics,
         counts=engine.manifest.counts, note=engine.manifest.ranker_note, warning=engine.manifest.warning,
@@ -137,7 +137,7 @@ def _shift(site: Site, made: Path) -> Shift | None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Nobody else fits into this folder meanwhile; the system frees the lock when the process dies."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("w") as file:
@@ -150,7 +150,7 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _publish(room: Path, made: Path, target: Path) -> Path:
+def publish(room: Path, made: Path, target: Path) -> Path:
     """The finished engine stands in its place, on disk before it is visible."""
     for path in made.rglob("*"):
         if path.is_file():
@@ -163,7 +163,7 @@ def _publish(room: Path, made: Path, target: Path) -> Path:
     return target
 
 
-def _point(folder: Path, identity: str) -> None:
+def point(folder: Path, identity: str) -> None:
     """The pointer names the engine, or still the one before."""
     fresh = folder / f".{CURRENT}.new"
     with fresh.open("w", encoding="utf-8") as file:
