@@ -15,11 +15,10 @@ from matcher.jobs import Site
 from matcher.jobs.opening import build_encoder, open_store
 from matcher.records import TABLES
 from matcher.store import Store
+from matcher.store.undoing import REFERENCE
 
 _ALL = 2**31 - 1
 _ACTION = "load reference"
-_MARK = "reference files, sha256 "
-"""How a batch of reference rows names its source; the hash of the files follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,7 @@ def load(
             continue
         frame = frames[name]
         fresh = frame.join(imported(store, name), on=TABLES[name].key, how="anti", nulls_equal=True)
-        batch = store.append(name, fresh, source=f"{_MARK}{hashes[name]}", actor=actor)
+        batch = store.append(name, fresh, source=f"{REFERENCE}{hashes[name]}", actor=actor)
         # On record even when the table already said all this, so that the next run need not look again.
         store.audit(_ACTION, actor=actor, details={"table": name, "sha256": hashes[name]})
         kept = frame.height - fresh.height
@@ -107,8 +106,10 @@ def imported(store: Store, table: str) -> pl.DataFrame:
     """Keys of the records that somebody imported: the reference files never overwrite what people corrected."""
     key = list(TABLES[table].key)
     touched = [store.read(table).select(key).clear()]
+    # What an import said that was undone is no correction, and neither is the undo.
+    void = {number for u in store.undone() for number in (u.batch_id, u.undo_id)}
     for batch in store.batches(table=table, limit=_ALL):
-        if not batch.source.startswith(_MARK):
+        if not batch.source.startswith(REFERENCE) and batch.id not in void:
             # Batches are written one at a time, each at an instant of its own.
             after = store.read(table, known_at=batch.recorded_at)
             before = store.read(table, known_at=batch.recorded_at - timedelta(microseconds=1))
@@ -118,9 +119,14 @@ def imported(store: Store, table: str) -> pl.DataFrame:
 
 
 def _loaded(store: Store) -> dict[str, str]:
-    """Table -> the hash of the files that it was last loaded from."""
-    entries = [e.details for e in store.audit_log(limit=_ALL) if e.action == _ACTION]
-    return {str(e["table"]): str(e["sha256"]) for e in reversed(entries)}
+    """Table -> the hash of the files that it was last loaded from; without tables where an import was undone since.
+
+    That import may have kept the load from writing what now counts again.
+    """
+    undone = {u.table: u.recorded_at for u in store.undone()}
+    entries = [e for e in reversed(store.audit_log(limit=_ALL)) if e.action == _ACTION]
+    last = {str(e.details["table"]): e for e in entries}
+    return {t: str(e.details["sha256"]) for t, e in last.items() if t not in undone or undone[t] < e.at}
 
 
 def _hash(directory: Path, table: str) -> str:
