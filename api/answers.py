@@ -13,6 +13,8 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import permissions
+
 Format = Literal["json", "csv", "xlsx"]
 
 MEDIA: dict[Format, str] = {
@@ -101,6 +103,8 @@ def rows(
         name: file name without ending.
         csv, xlsx: make the table formats.
     """
+    if wanted != "json":
+        permissions.check_export(request.state.caller)
     told = to_json(content)
     body = told if wanted == "json" else csv() if wanted == "csv" else xlsx()
     cursor = content.get("next")

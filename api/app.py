@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from api import permissions
 from api.answers import PROBLEM, problem
-from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors
-from api.schemas import MatchRequest
+from api.guard import COOKIE, Door, TooManyError, UnauthenticatedError, kept_secret
+from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors, session
 from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
 from api.service import BusyError, Matchmaking, Service
 from api.shapes import Problem
@@ -28,12 +29,15 @@ from matcher import __version__
 from matcher.config import load
 from matcher.errors import (
     ConflictError,
+    ForbiddenError,
     InputError,
     MatcherError,
     NotFoundError,
     SourceError,
     StaleArtefactError,
 )
+from matcher.jobs import Site, opening
+from matcher.store.desk import Desk
 
 
 class Code(NamedTuple):
@@ -47,6 +51,9 @@ class Code(NamedTuple):
 CODES: dict[type[Exception], Code] = {
     InputError: Code(422, "input", "Input not usable"),
     NotFoundError: Code(404, "not-found", "No such record"),
+    UnauthenticatedError: Code(401, "sign-in", "Nobody is signed in"),
+    TooManyError: Code(429, "too-many", "Too many requests"),
+    ForbiddenError: Code(403, "forbidden", "Not allowed"),
     ConflictError: Code(409, "conflict", "Conflict with the present state"),
     SourceError: Code(503, "source", "Something the service needs is missing"),
     StaleArtefactError: Code(503, "stale-engine", "The engine does not fit this program or these data"),
@@ -71,20 +78,44 @@ RETRY_SECONDS = "5"
 _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": title}
     for status, title in (
-        (404, "No such record, or no such address"), (422, "Input not usable; `errors` names each field"),
-        (503, "Database, engine or model missing, or too many requests"),
+        (400, "Request not readable, or for another host"),
+        (401, "Nobody is signed in: send `Authorization: Bearer KEY`, or the session's cookie"),
+        (403, "The role, the key's scope or the right to export does not reach this far"),
+        (404, "No such record, or no such address"), (405, "Method not allowed here"), (413, "Body too large"),
+        (415, "Content type not supported"), (422, "Input not usable; `errors` names each field"),
+        (429, "Too many requests; come back after `Retry-After` seconds"),
+        (503, "Database, engine or model missing, too many requests, or out of time"),
     )
 }  # fmt: skip
 
+ROUTERS = (projects, partners, missions, countries, sectors, engines, match, session, health, pages)
 
-def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
+
+def create_app(
+    make: Callable[[], Matchmaking] | None = None,
+    *,
+    desk: Callable[[], AbstractContextManager[Desk]] | None = None,
+    hosts: tuple[str, ...] = LOOPBACK,
+    secret: str | None = None,
+    local: bool = True,
+) -> FastAPI:
     """The application.
 
     Args:
         make: opens the matchmaker; default: that of the settings in the environment.
+        desk: opens the door to the database; default: that of the settings.
         hosts: Host names that are answered.
+        secret: signs sessions; every worker must have the same. Default: that of the settings.
+        local: nobody but this machine is served, so that cookies need no TLS and demo accounts may sign in.
     """
-    service = Service(make or _of_settings)
+    if make is None or desk is None or secret is None:
+        settings = load()
+        site = settings.site()
+        hosts, local = (*LOOPBACK, *settings.hosts), not settings.hosts
+        make, desk = make or (lambda: _matchmaker(site)), desk or (lambda: opening.open_desk(site))
+        given = settings.secret.get_secret_value() if settings.secret else None
+        secret = secret or given or kept_secret(site.data_dir)
+    service = Service(make, desk)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -98,8 +129,8 @@ def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[st
         title="matcher",
         version=__version__,
         summary="Which foreign partner fits which of the city's projects, how sure that is, and why",
-        description="Read-only. Errors are RFC 9457 problems. Lists page by `cursor` and come as CSV or XLSX, "
-        "by the Accept header or `format=`. docs/api.md has the whole.",
+        description="Errors are RFC 9457 problems. Lists page by `cursor` and come as CSV or XLSX, by the Accept "
+        "header or `format=`. docs/api.md has the whole.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -107,9 +138,12 @@ def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[st
         responses=_DOCUMENTED,
     )
     app.state.service = service
+    app.state.door = Door(lambda: service.desk, secret=secret, local=local)
+    app.state.local = local
+    app.state.wants_page = pages.wants_page
     describe = app.openapi
-    app.openapi = lambda: _as_problems(describe())  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    for module in (projects, partners, missions, countries, sectors, engines, match, health, pages):
+    app.openapi = lambda: _described(describe())  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    for module in ROUTERS:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
     app.add_exception_handler(MatcherError, _refused)
@@ -120,10 +154,16 @@ def create_app(make: Callable[[], Matchmaking] | None = None, *, hosts: tuple[st
     return app
 
 
-def _as_problems(described: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with errors under the media type that they are sent as."""
-    for methods in described["paths"].values():
-        for operation in methods.values():
+def _described(described: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with errors under the media type that they are sent as, and what each address asks for."""
+    described.setdefault("components", {})["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "API key: `matcher key add`"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "`POST /v1/session`"},
+    }
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            if not permissions.matrix()[method.upper(), path].open:
+                operation["security"] = [{"key": []}, {"session": []}]
             for status, answer in operation["responses"].items():
                 schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
                 if int(status) >= 400 and schema.get("$ref", "").endswith("/Problem"):
@@ -131,10 +171,10 @@ def _as_problems(described: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
-def _of_settings() -> Matchmaking:
+def _matchmaker(site: Site) -> Matchmaking:
     from matcher.jobs.matchmaker import Matchmaker  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
 
-    return Matchmaker(load().site(), today=lambda: datetime.now(UTC).date())  # noqa: TID251 - entry point
+    return Matchmaker(site, today=lambda: datetime.now(UTC).date())  # noqa: TID251 - entry point
 
 
 def code_of(error: Exception) -> Code:
@@ -145,7 +185,9 @@ def code_of(error: Exception) -> Code:
 def _answer(request: Request, code: Code, detail: str, **more: Any) -> Response:
     headers: Mapping[str, str] = more.pop("headers", None) or {}
     if code.status == 503:
-        headers = {**headers, "retry-after": RETRY_SECONDS}
+        headers = {"retry-after": RETRY_SECONDS, **headers}
+    if code.status == 401:
+        headers = {**headers, "www-authenticate": 'Bearer realm="matcher"'}
     if pages.wants_page(request):
         return pages.error(request, code.status, detail, more, headers)
     more = {k: v for k, v in more.items() if v}
@@ -158,6 +200,8 @@ def _answer(request: Request, code: Code, detail: str, **more: Any) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     """Our own errors."""
     more = {"errors": getattr(error, "errors", None), "nearby": getattr(error, "nearby", None)}
+    if isinstance(error, TooManyError):
+        more["headers"] = {"retry-after": str(error.retry_seconds)}
     return _answer(request, code_of(error), str(error), **more)
 
 
@@ -203,7 +247,7 @@ def _field_error(request: Request, error: Mapping[str, Any]) -> dict[str, str]:
         allowed = _query_names(request)
     else:
         pointer = "".join(f"/{p}" for p in path) if where == "body" else f"/{path[0]}"
-        allowed = _names_at(MatchRequest, path[:-1])
+        allowed = _names_at(_body_of(request), path[:-1])
     if error["type"] == "extra_forbidden":
         name = str(path[-1])
         near = process.extractOne(name.casefold(), allowed)
@@ -231,8 +275,18 @@ def _query_names(request: Request) -> list[str]:
     return names
 
 
-def _names_at(model: type[BaseModel], path: list[Any]) -> list[str]:
+def _body_of(request: Request) -> type[BaseModel] | None:
+    """The model of the body that this address takes."""
+    route = request.scope.get("route")
+    fields = route.dependant.body_params if isinstance(route, APIRoute) else []
+    models = [f.field_info.annotation for f in fields]
+    return next((m for m in models if isinstance(m, type) and issubclass(m, BaseModel)), None)
+
+
+def _names_at(model: type[BaseModel] | None, path: list[Any]) -> list[str]:
     """Field names of the object at a place in the body."""
+    if model is None:
+        return []
     for step in path:
         info = model.model_fields.get(str(step))
         inner = [a for a in (info.annotation, *getattr(info.annotation, "__args__", ())) if info] if info else []

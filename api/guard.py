@@ -6,11 +6,15 @@ not start.
 
 import hashlib
 import hmac
+import os
+import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -34,6 +38,34 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 class UnauthenticatedError(MatcherError):
     """Nobody is signed in, or the key or session lets nobody in any more."""
+
+
+def kept_secret(folder: Path) -> str:
+    """What signs sessions where no secret is set: made once, and kept in a 0600 file of the data folder."""
+    path, fresh = folder / "secret", folder / f".secret.{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        # Of several workers that start at once the first one's is kept.
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+class TooManyError(MatcherError):
+    """Too many requests of one caller, or too many wrong passwords.
+
+    Attributes:
+        retry_seconds: when it is worth trying again.
+    """
+
+    def __init__(self, message: str, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class Books(Protocol):
@@ -138,7 +170,7 @@ class GuardedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         super().__init__(path, endpoint, **more)
         self.permissions = {
-            m: permissions.matrix()[m, path] for m in self.methods if (m, path) in permissions.matrix()
+            m: permissions.matrix()[m, path] for m in self.methods or () if (m, path) in permissions.matrix()
         }  # an address that is not in the matrix is refused by `require_rows`
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

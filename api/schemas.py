@@ -190,3 +190,13 @@ class MatchRequest(Body):
     sort: Sort = Field(default="partner", description=SORT)
     as_of: Annotated[date | None, Field(strict=False)] = None
     lang: Lang | None = None
+
+
+# Body of POST /v1/session
+
+
+class SignInRequest(Body):
+    """Login and password."""
+
+    login: str = Field(min_length=1, max_length=64, examples=["tokyo.desk"])
+    password: str = Field(min_length=1, max_length=200)

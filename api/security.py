@@ -16,8 +16,8 @@ from api.answers import problem
 
 MAX_BODY_BYTES = 1 << 20
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Host names that are answered. There is no sign-in, so nothing beyond this machine is served, and a web page of
-somebody else cannot reach the service under a name of its own (DNS rebinding)."""
+"""Host names that are answered without any setting: a web page of somebody else cannot reach the service under a name
+of its own (DNS rebinding)."""
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -90,8 +90,8 @@ class Gate:
         if len(hosts) != 1 or host_name(hosts[0]) not in self._hosts:
             return problem(
                 status=400, kind="host", title="Host not served", instance=scope["path"],
-                detail=f"Host is {', '.join(hosts) or 'missing'!r}; this service answers only to "
-                f"{', '.join(LOOPBACK)} on the machine it runs on.",
+                detail=f"Host is {', '.join(hosts) or 'missing'!r}; this service answers only to its own names, which "
+                "MATCHER_HOSTS sets.",
             )  # fmt: skip
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import date
 from typing import Any, Protocol, TypeVar, cast
 
@@ -17,6 +18,7 @@ from matcher.errors import MatcherError, SourceError, StaleArtefactError
 from matcher.jobs import opening
 from matcher.records import Facts, Filters, Match, MatchList, Query
 from matcher.store import Store
+from matcher.store.desk import Acting, Desk
 
 T = TypeVar("T")
 _log = logging.getLogger("api")
@@ -159,10 +161,13 @@ class Service:
     Args:
         make: opens the matchmaker; called again after a failure, so that a repaired installation is served
             without a restart.
+        desk: opens the door to the database through which callers work; called again after a failure, too.
     """
 
-    def __init__(self, make: Callable[[], Matchmaking]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Matchmaking], desk: Callable[[], AbstractContextManager[Desk]]) -> None:
+        self._make, self._open_desk = make, desk
+        self._stack = ExitStack()
+        self._desk: Desk | None = None
         self._lock = threading.Lock()
         self._matchmaker: Matchmaking | None = None
         self._directory: tuple[object, Directory] | None = None
@@ -186,6 +191,26 @@ class Service:
         if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
             raise BusyError(f"{MAX_WAITING} requests wait already; come back in a few seconds.")
         return await anyio.to_thread.run_sync(work, *args, limiter=self._limiter)
+
+    @property
+    def desk(self) -> Desk:
+        """The door to the database, opened when first needed.
+
+        Raises:
+            SourceError: the database does not answer, or its schema is not that of this program.
+        """
+        with self._lock:
+            if self._desk is None:
+                self._desk = self._stack.enter_context(self._open_desk())
+            return self._desk
+
+    def acting(self, request: Request) -> AbstractContextManager[Acting]:
+        """One transaction in which the caller of the request reads and writes, and only what he may."""
+        return self.desk.acting(
+            request.state.caller.account_id,
+            origin=request.client.host if request.client else "",
+            request_id=request.scope["state"]["request_id"],
+        )
 
     @property
     def matchmaker(self) -> Matchmaking:
@@ -220,7 +245,7 @@ class Service:
     def warm(self) -> None:
         """Opens everything before the first request needs it; what is missing is told by `/readyz`."""
         try:
-            _ = self.directory
+            _ = self.desk, self.directory
         except Exception as error:  # a background start must never end the program
             _log.warning("not ready: %s", error)
 
@@ -228,6 +253,7 @@ class Service:
         """Lets the matchmaker close what it opened."""
         with self._lock:
             close = getattr(self._matchmaker, "close", None)
-            self._matchmaker = self._directory = None
+            self._matchmaker = self._directory = self._desk = None
+        self._stack.close()
         if close is not None:
             close()

@@ -351,3 +351,16 @@ class Readiness(Strict):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str] = Field(description="ok, or what is wrong and the way out")
+
+
+class Session(BaseModel):
+    """Who is asking. `csrf` goes into the header `X-CSRF-Token` of writes by this session; null for a key."""
+
+    account: str
+    login: str
+    role: str
+    mission_id: str | None
+    may_export: bool
+    scopes: list[str]
+    via: str
+    csrf: str | None

@@ -3,17 +3,18 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rapidfuzz import process
 
 from matcher.errors import InputError
 from matcher.jobs import OFFLINE_ENCODER, Site
 
 PREFIX = "MATCHER_"
+SECRETS = ("database_url", "secret")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -42,7 +43,21 @@ class Settings(BaseSettings):
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of everything random in a fit")
     lang: Literal["vi", "en"] = Field(default="vi", description="language of printed tables: vi or en")
-    host: str = Field(default="127.0.0.1", description="address that `matcher serve` listens on; loopback only")
+    host: str = Field(
+        default="127.0.0.1",
+        description="address that `matcher serve` listens on; others than loopback need `MATCHER_HOSTS`",
+    )
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="host names, separated by commas, under which a TLS proxy serves the page and the API; unset: "
+        "this machine only",
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="signs sessions; at least 32 characters, the same for every machine that serves; unset: made "
+        "once and kept in the data folder",
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="port that `matcher serve` listens on")
     workers: int = Field(default=1, ge=1, le=64, description="worker processes of `matcher serve`")
 
@@ -54,6 +69,11 @@ class Settings(BaseSettings):
             if parts.scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
                 raise ValueError("a URL that starts with postgresql://")
         return value
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return tuple(h.strip().lower() for h in value.split(",") if h.strip()) if isinstance(value, str) else value
 
     @field_validator("data_dir", "reference_dir")
     @classmethod
@@ -101,7 +121,7 @@ def load() -> Settings:
         errors = [
             {
                 "pointer": variable(str(e["loc"][0])),
-                "seen": _shown(SecretStr(str(e["input"])) if e["loc"][0] == "database_url" else str(e["input"])) or "",
+                "seen": _shown(SecretStr(str(e["input"])) if e["loc"][0] in SECRETS else str(e["input"])) or "",
                 "expected": _expected(e["type"], e["msg"], e.get("ctx", {})),
             }
             for e in error.errors()
@@ -125,6 +145,8 @@ def _shown(value: object) -> str | None:
     """A setting's value as it may be printed: the password of a URL is masked."""
     if value is None:
         return None
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or None
     if not isinstance(value, SecretStr):
         return str(value)
     try:

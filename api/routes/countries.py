@@ -6,10 +6,11 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api import lists, schemas, shapes
+from api.guard import GuardedRoute
 from api.service import Service
 from matcher import records
 
-router = APIRouter(prefix="/v1/countries", tags=["countries"])
+router = APIRouter(prefix="/v1/countries", tags=["countries"], route_class=GuardedRoute)
 
 
 @router.get("/{iso2}/matches", response_model=shapes.MatchList, responses=lists.TABLE_FORMATS)

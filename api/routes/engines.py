@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from api import schemas
 from api.answers import record
+from api.guard import GuardedRoute
 from api.service import Service
 
-router = APIRouter(prefix="/v1/engines", tags=["engines"])
+router = APIRouter(prefix="/v1/engines", tags=["engines"], route_class=GuardedRoute)
 
 
 @router.get("")

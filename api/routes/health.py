@@ -5,10 +5,11 @@ from starlette.responses import Response
 
 from api import shapes
 from api.answers import MEDIA, to_json
+from api.guard import GuardedRoute
 from api.service import BusyError, Service
 from matcher.errors import MatcherError
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], route_class=GuardedRoute)
 
 
 @router.get("/healthz", response_model=shapes.Health)

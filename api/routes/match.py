@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from api import lists, schemas, shapes
 from api.answers import record
+from api.guard import GuardedRoute
 from api.security import json_only
 from api.service import Service
 
-router = APIRouter(prefix="/v1/match", tags=["matches"])
+router = APIRouter(prefix="/v1/match", tags=["matches"], route_class=GuardedRoute)
 
 EXAMPLES = {
     "text": {

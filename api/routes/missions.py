@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from api import lists, schemas, shapes
 from api.answers import record
+from api.guard import GuardedRoute
 from api.service import Service
 from matcher import records
 
-router = APIRouter(prefix="/v1/missions", tags=["missions"])
+router = APIRouter(prefix="/v1/missions", tags=["missions"], route_class=GuardedRoute)
 MissionId = Annotated[str, Path(max_length=200, examples=["ae-embassy"])]
 
 

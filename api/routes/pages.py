@@ -9,16 +9,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import lists, present
 from api.directory import Directory
+from api.guard import GuardedRoute
 from api.language import DEFAULT, environment, url
 from api.schemas import MAX_CURSOR_CHARS, MAX_N, Lang, Usd
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
-from matcher.jobs.matchmaker import ACCREDITATION_UNKNOWN
+from matcher.jobs.posts import ACCREDITATION_UNKNOWN
 from matcher.records import PARTNER_KINDS, Filters, MatchList, Sort
 from matcher.records import Query as Question
 from matcher.text import fold
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
 MATCHES_SHOWN = 20
 STATUS_ORDER = ("calling", "approved", "preparing", "proposed", "investor_selected", "under_construction", "operating")
@@ -42,7 +43,11 @@ def render(request: Request, template: str, lang: Lang, status: int = 200, **con
     """A page; the other language is one click away at the same place."""
     params = {k: request.query_params.getlist(k) for k in request.query_params if k != "lang"}
     switch = {code: url(request.url.path, code, params) for code in ("vi", "en")}
-    text = environment(lang).get_template(template).render(switch=switch, path=request.url.path, **context)
+    text = (
+        environment(lang)
+        .get_template(template)
+        .render(switch=switch, path=request.url.path, caller=getattr(request.state, "caller", None), **context)
+    )
     headers = {"content-language": lang, "cache-control": "no-cache"}
     return HTMLResponse(text, status_code=status, headers=headers)
 

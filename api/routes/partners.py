@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from api import lists, schemas, shapes
 from api.answers import record
+from api.guard import GuardedRoute
 from api.routes.projects import PartnerId
 from api.service import Service
 from matcher import records
 
-router = APIRouter(prefix="/v1/partners", tags=["partners"])
+router = APIRouter(prefix="/v1/partners", tags=["partners"], route_class=GuardedRoute)
 
 
 @router.get("", response_model=shapes.PartnerList, responses=lists.TABLE_FORMATS)

@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from api import lists, schemas, shapes
 from api.answers import record
+from api.guard import GuardedRoute
 from api.service import Service
 from matcher import records
 
-router = APIRouter(prefix="/v1/projects", tags=["projects"])
+router = APIRouter(prefix="/v1/projects", tags=["projects"], route_class=GuardedRoute)
 ProjectId = Annotated[str, Path(max_length=200, examples=["HCMC-001"])]
 PartnerId = Annotated[str, Path(max_length=200, examples=["P288437fb"])]
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import lists, schemas, shapes
+from api.guard import GuardedRoute
 from api.service import Service
 
-router = APIRouter(prefix="/v1/sectors", tags=["sectors"])
+router = APIRouter(prefix="/v1/sectors", tags=["sectors"], route_class=GuardedRoute)
 
 
 @router.get("", response_model=shapes.SectorList, responses=lists.TABLE_FORMATS)

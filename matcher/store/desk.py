@@ -138,7 +138,7 @@ def _connection_class(url: Callable[[], str]) -> type[psycopg.Connection]:
         """A connection that asks for the URL when it is made."""
 
         @classmethod
-        def connect(cls, conninfo: str = "", **kwargs: object) -> Self:  # type: ignore[override]
+        def connect(cls, conninfo: str = "", **kwargs: object) -> Self:
             return super().connect(
                 url(), autocommit=True, connect_timeout=5, application_name="matcher-api",
                 options=f"{AS_APP} -c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"

@@ -471,9 +471,14 @@ AS_APP = "-c role=matcher_app"
 
 
 def _connect(url: str, acting: int | None = None) -> psycopg.Connection:
-    options = {} if acting is None else {"options": AS_APP}
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="matcher", **options)
+        connection = psycopg.connect(
+            url,
+            autocommit=True,
+            connect_timeout=10,
+            application_name="matcher",
+            options=None if acting is None else AS_APP,
+        )
     except psycopg.ProgrammingError as error:
         raise InputError(
             "The database URL cannot be read; expected postgresql://user:password@host:port/database."

@@ -1,8 +1,10 @@
 """The application over a small world in memory."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
+from fake_desk import OFFICER, SECRET, FakeDesk
 from fake_matchmaker import FakeMatchmaker
 from starlette.testclient import TestClient
 
@@ -17,7 +19,14 @@ def world() -> FakeMatchmaker:
 
 
 @pytest.fixture
-def client(world: FakeMatchmaker) -> Iterator[TestClient]:
-    """A client of the application; an error inside is an answer, not an exception."""
-    with TestClient(create_app(lambda: world, hosts=(*LOOPBACK, "testserver"))) as opened:
+def desk() -> FakeDesk:
+    """The desk behind `client`."""
+    return FakeDesk()
+
+
+@pytest.fixture
+def client(world: FakeMatchmaker, desk: FakeDesk) -> Iterator[TestClient]:
+    """A client of the application with the key of an officer; an error inside is an answer, not an exception."""
+    app = create_app(lambda: world, desk=lambda: nullcontext(desk), hosts=(*LOOPBACK, "testserver"), secret=SECRET)
+    with TestClient(app, headers=OFFICER) as opened:
         yield opened
