@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from databases import create_database, database_url, drop_database, reachable_folder
+from offices import Offices, fill, serving
 
 from matcher.ingest import encoder_wheel
 from matcher.jobs import OFFLINE_ENCODER, Site, fitting, setup
@@ -54,6 +55,23 @@ def store(store_url: str) -> Iterator[Store]:
     """An open store on a fresh database."""
     with Store.open(store_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def filled(embedded_server: EmbeddedServer) -> dict[str, str]:
+    """Keys of the people of `offices`; the database `filled` holds them and the small world."""
+    create_database(embedded_server.admin_url, "filled", owner=ROLE, template="migrated")
+    return fill(database_url(embedded_server.url, "filled"))
+
+
+@pytest.fixture
+def offices(embedded_server: EmbeddedServer, filled: dict[str, str]) -> Iterator[Offices]:
+    """The application over a fresh copy of the small world, with people of every role."""
+    name = f"offices_{next(_number)}"
+    create_database(embedded_server.admin_url, name, owner=ROLE, template="filled")
+    with serving(database_url(embedded_server.url, name), filled) as opened:
+        yield opened
+    drop_database(embedded_server.admin_url, name)
 
 
 @pytest.fixture(scope="session")
