@@ -25,6 +25,7 @@ from api.routes import countries, engines, health, match, missions, pages, partn
 from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
 from api.service import BusyError, Matchmaking, Service
 from api.shapes import Problem
+from api.writes import MissingMatchError, StaleMatchError
 from matcher import __version__
 from matcher.config import load
 from matcher.errors import (
@@ -55,6 +56,8 @@ CODES: dict[type[Exception], Code] = {
     TooManyError: Code(429, "too-many", "Too many requests"),
     ForbiddenError: Code(403, "forbidden", "Not allowed"),
     ConflictError: Code(409, "conflict", "Conflict with the present state"),
+    StaleMatchError: Code(412, "changed", "The record is not what you read"),
+    MissingMatchError: Code(428, "if-match", "If-Match is missing"),
     SourceError: Code(503, "source", "Something the service needs is missing"),
     StaleArtefactError: Code(503, "stale-engine", "The engine does not fit this program or these data"),
     BusyError: Code(503, "busy", "Too many requests"),
