@@ -12,30 +12,29 @@ from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
-from rapidfuzz import fuzz, process
 
 from matcher.errors import InputError, MatcherError, NotFoundError, SourceError
 from matcher.jobs import Site
 from matcher.jobs.fitting import current
+from matcher.jobs.nearby import not_found
 from matcher.jobs.opening import facts, open_encoder, open_store
+from matcher.jobs.posts import Posts
+from matcher.jobs.swapping import Key, Opened, Swap
 from matcher.matching.catalogue import Catalogue
 from matcher.matching.contrast import Explanation
 from matcher.matching.embed import CachedEncoder
 from matcher.matching.engine import Engine
-from matcher.records import Facts, Filters, Match, MatchList, Query
+from matcher.records import Facts, Filters, MatchList, Query
 from matcher.store import Store
-from matcher.text import fold
 
 Progress = Callable[[str, int, int], None]
 
 KEPT = 2
 """Catalogues kept in memory: the present one and one of an earlier day."""
 
-NEARBY = 5
-ACCREDITATION_UNKNOWN: Mapping[str, str] = {
-    "vi": "Chưa rõ cơ quan này có kiêm nhiệm nước nào khác hay không; chỉ tính nước sở tại.",
-    "en": "Whether this post also covers other countries is not known; only the host country is counted.",
-}
+WAIT_SECONDS = 30.0
+"""How long a question about a record that was stored a moment ago waits for the catalogue that knows it."""
+
 _ALL: Filters = Filters()
 
 
@@ -46,24 +45,42 @@ class Matchmaker:
         site: where the installation keeps its things.
         today: gives the day for questions without one; None takes the day of the newest accepted facts.
         progress: called with (step, done, in all) while texts are encoded.
+        background: a newer engine or newer facts are opened by a thread, and questions of today are answered from
+            what was opened before until they are there. Else the next question opens them and waits.
+        acting: account of the service under which the store is used; None: as its owner.
+        after: called by that thread after every swap, with this, what is in service, and a function that says when
+            to stop.
     """
 
     def __init__(
-        self, site: Site, *, today: Callable[[], date] | None = None, progress: Progress | None = None
+        self,
+        site: Site,
+        *,
+        today: Callable[[], date] | None = None,
+        progress: Progress | None = None,
+        background: bool = False,
+        acting: int | None = None,
+        after: Callable[["Matchmaker", Opened, Callable[[], bool]], None] | None = None,
     ) -> None:
         self._site = site
         self._today = today
         self._progress = progress
         self._lock = threading.RLock()
-        self._catalogues: OrderedDict[tuple[object, ...], Catalogue] = OrderedDict()
-        self._engine: Engine | None = None
+        self._opening = threading.RLock()
+        self._waiting = threading.Semaphore(1)
+        self._catalogues: OrderedDict[Key, Catalogue] = OrderedDict()
+        self._engine: tuple[tuple[int, int], Engine] | None = None
         self._stack = ExitStack()
-        self.store: Store = self._stack.enter_context(open_store(site))
+        self.store: Store = self._stack.enter_context(open_store(site, acting=acting))
         self._encoder: CachedEncoder | None = None
-        self._read_posts: tuple[int, pl.DataFrame, pl.DataFrame] | None = None
+        self._read_posts: OrderedDict[int, Posts] = OrderedDict()
+        follow = None if after is None else lambda opened, stop: after(self, opened, stop)
+        self._swap = Swap(self._open_anew, after=follow) if background else None
 
     def close(self) -> None:
         """Leaves the store; the embedded server stops with its last client."""
+        if self._swap is not None:
+            self._swap.close()
         with self._lock:
             self._catalogues.clear()
             self._stack.close()
@@ -98,14 +115,34 @@ class Matchmaker:
             SourceError: no engine was fitted yet, or its artefact is damaged.
             StaleArtefactError: the engine does not fit this program or encoder.
         """
-        return self._opened(as_of)[1]
+        return self.opened(as_of).catalogue
 
-    def _opened(self, as_of: date | None) -> tuple[int, Catalogue]:
-        """The store's revision and the catalogue made of it."""
+    def opened(self, as_of: date | None = None, query: Query | None = None) -> Opened:
+        """The catalogue of a day (None: today) and what it was made of; for a query, one that knows what it asks for.
+
+        Raises:
+            SourceError: as `catalogue`, or somebody else waits for a newer one already.
+        """
         day = self.as_of if as_of is None else as_of
-        with self._lock:
-            folder, revision = current(self._site), self.store.revision()
-            return revision, self._open(folder, day, revision)
+        if self._swap is None or as_of is not None:
+            wanted = self._key(day)
+            return Opened(wanted, self._open(wanted))
+        now = self._swap.now
+        try:
+            wanted = self._key(day)
+        except SourceError:  # the pointer names nothing: `check` tells, and what is there goes on
+            if now is None or self._database_down():
+                raise
+            return now
+        now = self._swap.serving(wanted)
+        if query is None or not now.key.before(wanted) or self._knows(now, query) or not self._stored(query):
+            return now
+        if not self._waiting.acquire(blocking=False):  # or all workers would wait for the same thing
+            raise SourceError("What you ask for was stored a moment ago and is being taken in; ask again in 5 seconds.")
+        try:
+            return self._swap.newest(wanted, seconds=WAIT_SECONDS)
+        finally:
+            self._waiting.release()
 
     def past(self, engine: str, *, as_of: date, revision: int) -> Catalogue:
         """An engine that need not be in use, opened on the facts of a day as the store knew them after a batch.
@@ -120,22 +157,72 @@ class Matchmaker:
                 f'The engine "{engine}" is not in {self._site.artefacts} any more, so that its lists cannot be made '
                 "again; restore its folder from a backup."
             )
-        return self._open(folder, as_of, revision)
+        return self._open(Key.of(folder, revision=revision, day=as_of))
 
-    def _open(self, folder: Path, day: date, revision: int) -> Catalogue:
-        """The catalogue of an engine's folder, a day and a revision; facts that came in since are not in it."""
-        with self._lock:
-            key = (revision, folder.name, day)
-            found = self._catalogues.get(key)
-            if found is None:
-                if self._engine is None or self._engine.manifest.engine != folder.name:
-                    self._engine = Engine.load(folder)
-                found = self._engine.open(facts(self.store, day, revision), self._embedder(), progress=self._progress)
-                self._catalogues[key] = found
-                while len(self._catalogues) > KEPT:
-                    self._catalogues.popitem(last=False)
-            self._catalogues.move_to_end(key)
+    def _key(self, day: date) -> Key:
+        return Key.of(current(self._site), revision=self.store.revision(), day=day)
+
+    def _open(self, key: Key) -> Catalogue:
+        """The catalogue of a key; what is open already waits for nobody who opens another one."""
+        found = self._kept(key)
+        if found is not None:
             return found
+        with self._opening:
+            found = self._kept(key) or self._open_anew(key)
+            with self._lock:
+                self._catalogues[key] = found
+                # The one in service is kept by the swap.
+                while len(self._catalogues) > (KEPT if self._swap is None else KEPT - 1):
+                    self._catalogues.popitem(last=False)
+            return found
+
+    def _kept(self, key: Key) -> Catalogue | None:
+        serving = None if self._swap is None else self._swap.now
+        if serving is not None and serving.key == key:
+            return serving.catalogue
+        with self._lock:
+            if key in self._catalogues:
+                self._catalogues.move_to_end(key)
+            return self._catalogues.get(key)
+
+    def _open_anew(self, key: Key) -> Catalogue:
+        """The engine in the key's folder opened on the facts of its day; facts that came in since are not in it."""
+        with self._opening:
+            if self._engine is None or self._engine[0] != key.state:
+                self._engine = key.state, Engine.load(key.folder)
+            known = facts(self.store, key.day, key.revision)
+            return self._engine[1].open(known, self._embedder(), progress=self._tell)
+
+    def _tell(self, step: str, done: int, total: int) -> None:
+        if self._swap is not None:
+            self._swap.check_open()
+        if self._progress is not None:
+            self._progress(step, done, total)
+
+    def _knows(self, opened: Opened, query: Query) -> bool:
+        """The catalogue, and the missions of its revision, have what the query names."""
+        catalogue = opened.catalogue
+        return (
+            (query.project_id is None or query.project_id in catalogue.projects.row_of)
+            and (query.partner_id is None or query.partner_id in catalogue.partners.row_of)
+            and (query.mission_id is None or self.posts(opened.key.revision).known(query.mission_id))
+        )
+
+    def _stored(self, query: Query) -> bool:
+        """The store has what the query names, whether or not a catalogue knows it yet."""
+        if query.mission_id is not None:
+            return self.posts(self.store.revision()).known(query.mission_id)
+        table, asked = (
+            ("projects", query.project_id) if query.project_id is not None else ("partners", query.partner_id)
+        )
+        return asked is not None and asked in self.store.search(table, asked, limit=1000)
+
+    def _database_down(self) -> bool:
+        try:
+            self.store.revision()
+        except SourceError:
+            return True
+        return False
 
     def match(
         self,
@@ -152,20 +239,20 @@ class Matchmaker:
             NotFoundError: the project, partner or mission does not exist; `nearby` lists similar ones.
             InputError: a filter, country or cursor is not usable.
         """
-        revision, catalogue = self._opened(as_of)
-        asked = hashlib.sha256(repr((query, filters)).encode()).hexdigest()[:8]
-        mark = f"{catalogue.engine}.{revision}.{asked}"
-        offset = _offset(cursor, mark)
+        opened = self.opened(as_of, query)
+        catalogue, revision = opened.catalogue, opened.key.revision
+        mark = mark_of(opened, query, filters)
+        offset = offset_of(cursor, mark)
+        posts = self.posts(revision)
         notes: Sequence[Mapping[str, str]] = ()
         if query.mission_id is not None:
-            countries, notes = self._covered(query.mission_id)
+            countries, notes = posts.covered(query.mission_id)
             query = replace(query, countries=countries)
         self._check(query, catalogue)
         found = catalogue.match(query, n=n, offset=offset, filters=filters)
-        cover = self._covering()
         return replace(
             found,
-            matches=tuple(replace(m, route=_route(m, cover)) for m in found.matches),
+            matches=tuple(replace(m, route=posts.route(m)) for m in found.matches),
             notes=(*notes, *found.notes),
             next=None if found.next is None else f"{mark}.{found.next}",
             n=n,
@@ -182,17 +269,18 @@ class Matchmaker:
             NotFoundError: the project or a partner does not exist; `nearby` lists similar ones.
             InputError: a partner is to be compared with itself.
         """
-        catalogue = self.catalogue(as_of)
+        opened = self.opened(as_of, Query(project_id=project_id, partner_id=partner_id))
+        catalogue = opened.catalogue
         self._check(Query(project_id=project_id), catalogue)
         for partner in (partner_id, *([] if against is None else [against])):
             self._check(Query(partner_id=partner), catalogue)
         found = catalogue.explain(project_id, partner_id, against=against)
-        cover = self._covering()
+        posts = self.posts(opened.key.revision)
         following = found.following
         return replace(
             found,
-            match=replace(found.match, route=_route(found.match, cover)),
-            following=None if following is None else replace(following, route=_route(following, cover)),
+            match=replace(found.match, route=posts.route(found.match)),
+            following=None if following is None else replace(following, route=posts.route(following)),
         )
 
     def mission(self, mission_id: str) -> dict[str, Any]:
@@ -201,11 +289,7 @@ class Matchmaker:
         Raises:
             NotFoundError: there is no such mission; `nearby` lists similar ones.
         """
-        missions = self._posts()[0]
-        row = missions.filter(pl.col("mission_id") == mission_id)
-        if row.is_empty():
-            raise _not_found("mission", mission_id, missions, "mission_id", ("name_en", "name_vi", "city", "country"))
-        return row.row(0, named=True)
+        return self.posts(self.store.revision()).mission(mission_id)
 
     def engines(self) -> list[Mapping[str, Any]]:
         """Manifests of the fitted engines, newest first; `in_use` marks the one that answers."""
@@ -231,48 +315,27 @@ class Matchmaker:
 
         tried("database", self.store.revision)
         tried("artefact", lambda: Engine.load(current(self._site)))
+        if out["artefact"] == "ok" and self._swap is not None and self._swap.failure is not None:
+            out["artefact"] = self._swap.failure
         tried("model", lambda: self._embedder().id)
         return out
 
-    def _posts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Missions and accreditation, read again when something was written."""
+    def posts(self, revision: int) -> Posts:
+        """Missions and accreditation as the store knew them after a batch."""
         with self._lock:
-            revision = self.store.revision()
-            if self._read_posts is None or self._read_posts[0] != revision:
-                self._read_posts = revision, self.store.read("missions"), self.store.read("accreditation")
-            return self._read_posts[1:]
+            if revision not in self._read_posts:
+                missions, beside = (self.store.read(t, revision=revision) for t in ("missions", "accreditation"))
+                self._read_posts[revision] = Posts(missions=missions, accreditation=beside)
+                while len(self._read_posts) > KEPT:
+                    self._read_posts.popitem(last=False)
+            self._read_posts.move_to_end(revision)
+            return self._read_posts[revision]
 
     def _embedder(self) -> CachedEncoder:
-        if self._encoder is None:
-            self._encoder = open_encoder(self._site, self.store)
-        return self._encoder
-
-    def _covered(self, mission_id: str) -> tuple[tuple[str, ...], Sequence[Mapping[str, str]]]:
-        """Host and accredited countries of a mission, and what is not known about them."""
-        mission = self.mission(mission_id)
-        rows = self._posts()[1].filter(pl.col("mission_id") == mission_id)
-        notes: list[Mapping[str, str]] = []
-        if rows.is_empty():
-            notes.append(ACCREDITATION_UNKNOWN)
-        if mission["status"] == "announced":
-            notes.append({
-                "vi": "Cơ quan này mới được thông báo thành lập; chưa rõ đã mở hay chưa.",
-                "en": "This post was announced; whether it is open is not known.",
-            })  # fmt: skip
-        return tuple(dict.fromkeys([mission["country"], *sorted(rows["country"].to_list())])), notes
-
-    def _covering(self) -> dict[str, tuple[str, ...]]:
-        """Country -> missions that cover it, those seated there first."""
-        missions, accreditation = self._posts()
-        # A permanent mission is accredited to an organisation, not to its host: it leads to no company.
-        missions = missions.filter(pl.col("type") != "permanent_mission")
-        seated = missions.sort("mission_id").select("country", "mission_id")
-        beside = accreditation.sort("mission_id").select("country", "mission_id")
-        out: dict[str, list[str]] = {}
-        for country, mission in pl.concat([seated, beside]).iter_rows():
-            if mission not in out.setdefault(country, []):
-                out[country].append(mission)
-        return {k: tuple(v) for k, v in out.items()}
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = open_encoder(self._site, self.store)
+            return self._encoder
 
     def _check(self, query: Query, catalogue: Catalogue) -> None:
         if query.project_id is not None and query.project_id not in catalogue.projects.row_of:
@@ -282,18 +345,18 @@ class Matchmaker:
                 raise NotFoundError(
                     f'The project "{query.project_id}" was not public yet on {day}; ask for a later day.'
                 )
-            raise _not_found("project", query.project_id, frame, "project_id", ("name_en", "name_vi"))
+            raise not_found("project", query.project_id, frame, "project_id", ("name_en", "name_vi"))
         if query.partner_id is not None and query.partner_id not in catalogue.partners.row_of:
-            raise _not_found(
-                "partner", query.partner_id, catalogue.partners.frame, "partner_id", ("name", "name_local")
-            )
+            raise not_found("partner", query.partner_id, catalogue.partners.frame, "partner_id", ("name", "name_local"))
 
 
-def _route(match: Match, cover: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, str], ...]:
-    return tuple({"kind": "mission", "id": m} for m in cover.get(match.partner_country or "", ()))
+def mark_of(opened: Opened, query: Query, filters: Filters = _ALL) -> str:
+    """What the cursors of a list begin with: its engine, its facts and what was asked."""
+    asked = hashlib.sha256(repr((query, filters)).encode()).hexdigest()[:8]
+    return f"{opened.catalogue.engine}.{opened.key.revision}.{asked}"
 
 
-def _offset(cursor: str | None, mark: str) -> int:
+def offset_of(cursor: str | None, mark: str) -> int:
     """The place where the next page starts.
 
     Raises:
@@ -313,21 +376,3 @@ def _offset(cursor: str | None, mark: str) -> int:
             [{"pointer": "/cursor", "seen": cursor[:60], "expected": f"a cursor of {mark}"}],
         )
     return int(tail)
-
-
-def _not_found(kind: str, asked: str, frame: pl.DataFrame, key: str, names: Sequence[str]) -> NotFoundError:
-    """The refusal of an unknown identifier, with the records whose identifier or name resembles it."""
-    labels = {}
-    for row in frame.select(key, *names).iter_rows(named=True):
-        told = next((str(row[n]) for n in names if row[n]), "")
-        labels[row[key]] = (f"{row[key]} ({told})", fold(" ".join(str(v) for v in row.values() if v)))
-    wanted = fold(asked)
-    by_id = process.extract(wanted, {k: fold(k) for k in labels}, scorer=fuzz.ratio, limit=NEARBY, score_cutoff=70)
-    by_name = process.extract(
-        wanted, {k: v[1] for k, v in labels.items()}, scorer=fuzz.partial_ratio, limit=NEARBY, score_cutoff=75
-    )
-    near = list(dict.fromkeys(k for _, _, k in [*by_id, *by_name]))[:NEARBY] or sorted(labels)[:NEARBY]
-    nearby = [labels[k][0] for k in near]
-    short = asked if len(asked) <= 60 else asked[:57] + "…"
-    hint = "" if nearby else f" No {kind} is stored yet."
-    return NotFoundError(f'There is no {kind} "{short}".{hint}', nearby)
