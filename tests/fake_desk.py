@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from matcher.identity import SCOPES, Caller
@@ -30,6 +30,9 @@ KEYS = {
 OFFICER = {"Authorization": "Bearer officer-key"}
 
 
+SESSION = "the session of an officer"
+
+
 @dataclass
 class FakeDesk:
     """Knows the keys of `KEYS` and keeps in memory what is handed to it."""
@@ -40,7 +43,7 @@ class FakeDesk:
         return KEYS.get(secret)
 
     def of_session(self, secret: str) -> Caller | None:
-        return None
+        return replace(KEYS["officer-key"], via="session") if secret == SESSION else None
 
     def sign_in(self, login: str, password: str, *, origin: str, request_id: str) -> SignIn:
         return SignIn()

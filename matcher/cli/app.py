@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from matcher.cli.people import keys, users
 from matcher.cli.running import (
     Commands,
     Format,
@@ -35,6 +36,8 @@ app = typer.Typer(
 )
 database = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, help="The embedded database server.")
 app.add_typer(database, name="db")
+app.add_typer(users, name="user")
+app.add_typer(keys, name="key")
 
 Shown = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
 Language = Annotated[Lang | None, typer.Option("--lang", help="Language of the text; default: MATCHER_LANG.")]
@@ -268,6 +271,52 @@ def serve(
     run(host or chosen.host, port or chosen.port, workers or chosen.workers)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip file to write; it holds secrets (mode 0600).")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    shown: Shown = Format.TABLE,
+) -> None:
+    """Write everything that cannot be made again into one file, while the service goes on."""
+    from matcher.jobs import backup as job
+
+    with progress() as tell:
+        done = job.backup(settings().site(), file, actor=actor(), force=force, progress=tell)
+    if shown is Format.JSON:
+        print_json(done.to_json())
+        return
+    typer.echo(
+        f"{sum(t.rows for t in done.tables)} rows of {len(done.tables)} tables at schema {done.database} and "
+        f"{done.engines} engines are in {done.file}. It holds hashes of passwords and keys: keep it as safe as the "
+        "database."
+    )
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `matcher backup` wrote.")],
+    shown: Shown = Format.TABLE,
+) -> None:
+    """Fill an empty database and the folder of engines from a backup: all of it or nothing."""
+    from matcher.cli.tables import plain
+    from matcher.jobs import backup as job
+
+    with progress() as tell:
+        done = job.restore(settings().site(), file, actor=actor(), progress=tell)
+    for name in done.skipped:
+        typer.echo(f"warning: table {name} is not of this program and was not restored", err=True)
+    if shown is Format.JSON:
+        print_json(done.to_json())
+        return
+    lines = [(t.table, t.rows, t.sha256[:12]) for t in done.tables if t.table not in done.skipped]
+    console().print(plain(("table", "rows", "sha256"), lines))
+    forward = "" if done.now == done.database else f", brought forward to {done.now}"
+    typer.echo(
+        f"Every table holds what it held on {done.created_at:%Y-%m-%d %H:%M} UTC at schema {done.database}{forward}; "
+        f"{done.engines} engines, in use: {done.engine or 'none'}.\nNext: matcher init, which builds the text encoder"
+    )
+
+
 @app.command("settings")
 def settings_(shown: Shown = Format.TABLE) -> None:
     """List every setting with its value, its default and its meaning; passwords are masked."""
@@ -318,13 +367,15 @@ def db_status(shown: Shown = Format.TABLE) -> None:
 
 @app.command(hidden=True)
 def demo(lang: Language = None) -> None:
-    """Print the best partners of three priority projects, one mission's pairs, and where to look next."""
-    from matcher.cli.demonstration import show
+    """Print the best partners of three priority projects, one mission's pairs, demo users, and where to look next."""
+    from matcher.cli.demonstration import people, show
     from matcher.jobs.matchmaker import Matchmaker
 
     chosen = settings()
     with progress() as tell, Matchmaker(chosen.site(), today=today, progress=tell) as maker:
-        show(maker, console(), (lang or Lang(chosen.lang)).value)
+        language = (lang or Lang(chosen.lang)).value
+        show(maker, console(), language)
+        people(maker, language, who=actor())
 
 
 def _day(as_of: datetime | None) -> date:

@@ -6,8 +6,15 @@ from rich.console import Console
 
 from matcher.cli.asked import title
 from matcher.cli.tables import match_list
+from matcher.identity import ROLES, new_password
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.records import OPEN_STATUSES, Facts, Query
+from matcher.store import accounts
+
+_PEOPLE = {
+    "vi": "Tài khoản dùng thử, chỉ đăng nhập được trên máy này; mật khẩu chỉ hiện một lần:",
+    "en": "Demo users, who can sign in on this machine only; the passwords are shown once:",
+}
 
 PROJECTS = 3
 _FIRST = ("HCMC-034",)
@@ -46,6 +53,26 @@ def show(maker: Matchmaker, screen: Console, lang: str) -> None:
         screen.print(match_list(found, lang, title(found, facts, lang, mission=name)))
         screen.print()
     typer.echo(_NEXT[lang].format(project=first[0], partner=first[1]))
+
+
+def people(maker: Matchmaker, lang: str, *, who: str) -> None:
+    """Makes one demo user per role where nobody may sign in yet, and prints the passwords once."""
+    with maker.store.owner(who=who) as cursor:
+        if accounts.every(cursor):
+            return
+        made = []
+        for role in ROLES:
+            mission = chosen_mission(maker) if role == "mission" else None
+            if role == "mission" and mission is None:
+                continue
+            password = new_password()
+            accounts.add(
+                cursor, f"demo.{role}", role, mission_id=mission, may_export=True, demo=True, password=password
+            )
+            made.append((f"demo.{role}", password, mission or ""))
+    typer.echo(_PEOPLE[lang])
+    for login, password, mission in made:
+        typer.echo(f"  {login:<13} {password}  {mission}")
 
 
 def priority(facts: Facts) -> list[str]:

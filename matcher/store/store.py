@@ -399,6 +399,17 @@ class Store:
         with self._cursor(binary=True) as cursor:
             return feedback.read_judgments(cursor, as_of=as_of, history=history)
 
+    # --- who may sign in ----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def owner(self, *, who: str) -> Iterator[psycopg.Cursor]:
+        """A transaction of the tables' owner for `matcher.store.accounts`, audited under the name `who`."""
+        with self._cursor() as cursor, cursor.connection.transaction():
+            cursor.execute(
+                "SELECT set_config('app.who', %s, true), set_config('app.origin', 'command line', true)", [who]
+            )
+            yield cursor
+
     # --- inside -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from fake_desk import OFFICER, SECRET, open_fake
 from starlette.testclient import TestClient
 
 from api import shapes
@@ -33,7 +34,9 @@ class Kept:
 @pytest.fixture(scope="module")
 def real(matchmaker: Matchmaker) -> Iterator[TestClient]:
     """A client of the application over the real engine."""
-    with TestClient(create_app(lambda: Kept(matchmaker), hosts=("testserver",))) as client:
+    with TestClient(
+        create_app(lambda: Kept(matchmaker), desk=open_fake, hosts=("testserver",), secret=SECRET), headers=OFFICER
+    ) as client:
         yield client
 
 

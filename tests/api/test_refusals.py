@@ -2,10 +2,13 @@
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_desk import OFFICER, SECRET, open_fake
 from fake_matchmaker import FakeMatchmaker
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api import app as application
@@ -180,7 +183,7 @@ def test_every_error_class_has_its_code() -> None:
     codes = {c.__name__: application.CODES[c].status for c in ours}
     assert codes == {
         "MatcherError": 422, "InputError": 422, "NotFoundError": 404, "ConflictError": 409, "SourceError": 503,
-        "StaleArtefactError": 503,
+        "StaleArtefactError": 503, "ForbiddenError": 403,
     }  # fmt: skip
 
 
@@ -211,6 +214,11 @@ def test_readiness_tells_what_is_wrong(world: FakeMatchmaker, client: TestClient
     }
 
 
+def over(make: Callable[[], FakeMatchmaker]) -> FastAPI:
+    """The application over what `make` opens."""
+    return application.create_app(make, desk=open_fake, hosts=("testserver",), secret=SECRET)
+
+
 def test_service_recovers_when_the_database_comes_back() -> None:
     tries = [errors.SourceError("The database does not answer."), errors.SourceError("The database does not answer.")]
 
@@ -219,7 +227,7 @@ def test_service_recovers_when_the_database_comes_back() -> None:
             raise tries.pop()
         return FakeMatchmaker()
 
-    with TestClient(application.create_app(make, hosts=("testserver",))) as client:
+    with TestClient(over(make), headers=OFFICER) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503
         assert client.get("/v1/projects").status_code == 200
@@ -251,7 +259,7 @@ def test_too_many_waiting_requests_are_told_to_come_back(client: TestClient) -> 
 
 
 def test_matchmaker_is_closed_with_the_application(world: FakeMatchmaker) -> None:
-    with TestClient(application.create_app(lambda: world, hosts=("testserver",))) as client:
+    with TestClient(over(lambda: world), headers=OFFICER) as client:
         client.get("/v1/projects")
     assert world.closed
 

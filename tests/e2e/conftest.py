@@ -6,13 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import uvicorn
+from fake_desk import SECRET, SESSION, FakeDesk, open_fake
 from fake_matchmaker import FakeMatchmaker
 from playwright.sync_api import Browser, sync_playwright
 
 from api.app import create_app
+from api.guard import COOKIE, Door
 
 CHROMIUM = os.environ.get("MATCHER_TEST_CHROMIUM") or next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -35,12 +38,24 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def signed_in() -> dict[str, Any]:
+    """What a browser keeps of an officer who signed in before; for `new_context(storage_state=...)`."""
+    value = Door(FakeDesk, secret=SECRET, local=True).sign(SESSION)
+    cookie = {
+        "name": COOKIE, "value": value, "domain": "127.0.0.1", "path": "/", "expires": -1, "httpOnly": True,
+        "secure": False, "sameSite": "Lax",
+    }  # fmt: skip
+    return {"cookies": [cookie], "origins": []}
+
+
+@pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     """Address of a server that runs in this process on a free port of 127.0.0.1."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        config = uvicorn.Config(create_app(FakeMatchmaker), log_level="warning", ws="none", timeout_graceful_shutdown=2)
+        app = create_app(FakeMatchmaker, desk=open_fake, secret=SECRET)
+        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -19,9 +20,11 @@ PAGES = (
 
 
 @pytest.fixture(params=[1280, 390], ids=["desk", "phone"])
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Browser, signed_in: Any) -> Iterator[Page]:
     """A page without scripts, at the width of a desk and of a phone; complaints of the browser fail the test."""
-    context = browser.new_context(java_script_enabled=False, viewport={"width": request.param, "height": 800})
+    context = browser.new_context(
+        storage_state=signed_in, java_script_enabled=False, viewport={"width": request.param, "height": 800}
+    )
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("console", lambda message: complaints.append(message.text))
@@ -89,9 +92,11 @@ def test_keyboard_reaches_content_and_opens_evidence(page: Page, served: str) ->
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("width", [1280, 390, 320])
 def test_nothing_scrolls_sideways_and_nothing_comes_from_elsewhere(
-    browser: Browser, served: str, path: str, lang: str, width: int
+    browser: Browser, signed_in: Any, served: str, path: str, lang: str, width: int
 ) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 800})  # scripts on, for measuring only
+    context = browser.new_context(
+        storage_state=signed_in, viewport={"width": width, "height": 800}
+    )  # scripts on, for measuring only
     opened = context.new_page()
     hosts: set[str] = set()
     opened.on("request", lambda request: hosts.add(re.sub(r"(//[^/]+).*", r"\1", request.url)))
@@ -115,8 +120,8 @@ def _contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_text_has_contrast_enough(browser: Browser, served: str) -> None:
-    context = browser.new_context()
+def test_text_has_contrast_enough(browser: Browser, signed_in: Any, served: str) -> None:
+    context = browser.new_context(storage_state=signed_in)
     opened = context.new_page()
     opened.goto(f"{served}/projects/HCMC-001")
     pairs = opened.evaluate(
@@ -132,8 +137,8 @@ def test_text_has_contrast_enough(browser: Browser, served: str) -> None:
     context.close()
 
 
-def test_printing_keeps_title_sources_and_day_and_drops_controls(browser: Browser, served: str) -> None:
-    context = browser.new_context(java_script_enabled=False)
+def test_printing_keeps_title_sources_and_day_and_drops_controls(browser: Browser, signed_in: Any, served: str) -> None:
+    context = browser.new_context(storage_state=signed_in, java_script_enabled=False)
     opened = context.new_page()
     opened.goto(f"{served}/projects/HCMC-001")
     opened.emulate_media(media="print")
