@@ -5,7 +5,7 @@ what the account of the transaction may see and write. Without an account a tran
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +14,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from matcher.errors import SourceError
 from matcher.identity import SERVICE, Caller
-from matcher.store import accounts, migrate
+from matcher.records import MatchList
+from matcher.store import accounts, feedback, migrate
 from matcher.store.store import AS_APP, Store, translated
 
 WAIT_SECONDS = 5.0
@@ -113,6 +114,16 @@ class Desk:
         """The session has ended."""
         with self.acting(SERVICE) as work:
             accounts.sign_out(work.cursor, secret)
+
+    def log_exposures(self, lists: Sequence[tuple[MatchList | feedback.Kept, feedback.Shown]]) -> list[int]:
+        """The lists that were shown are on record, all or none, in one transaction; gives their identifiers.
+
+        Raises:
+            InputError: a list was not made from a store, or it is not said properly to whom it was shown.
+            SourceError: the database does not answer.
+        """
+        with self.acting(SERVICE) as work:
+            return feedback.log_exposures(work.cursor, lists)
 
     def stats(self) -> dict[str, int]:
         """Numbers of the pool: its size, free connections, requests that wait."""

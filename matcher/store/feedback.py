@@ -5,17 +5,17 @@ The functions take a cursor of `Store`, whose methods of the same names open the
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from matcher.errors import InputError
-from matcher.records import DAY, INT, NUM, TEXT, MatchList, Table
+from matcher.records import DAY, INT, NUM, TEXT, Filters, MatchList, Query, Table
 from matcher.store import frames, schema
 
 CHANNELS = ("api", "page", "cli", "job")
@@ -53,6 +53,9 @@ JUDGMENTS = Table(
 """One judgment of a pair by one judge; `mission_id` is null where the judge is of the city itself."""
 
 _RECORDED: dict[str, pl.DataType] = {"judgment_id": INT, **JUDGMENTS.columns, "actor": TEXT, "recorded_at": _TIME}
+
+Item = tuple[int, str, str, float, float | None]
+"""A row of a list that was shown: rank, project, partner, score, probability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +99,112 @@ def check_pseudonym(value: str, pointer: str) -> None:
         )
 
 
-def log_exposure(cursor: psycopg.Cursor, found: MatchList, shown: Shown) -> int:
+class Listed(Protocol):
+    """A list as it was served, made anew or kept: what the record of it needs beside its rows."""
+
+    @property
+    def engine(self) -> str:
+        """Identifier of the engine."""
+        ...
+
+    @property
+    def as_of(self) -> date:
+        """The day that was asked about."""
+        ...
+
+    @property
+    def revision(self) -> int | None:
+        """The newest batch of facts that the list was made of."""
+        ...
+
+    @property
+    def query(self) -> Query:
+        """What was asked."""
+        ...
+
+    @property
+    def filters(self) -> Filters:
+        """Which candidates might appear."""
+        ...
+
+    @property
+    def n(self) -> int:
+        """Rows asked for."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Rows before the first."""
+        ...
+
+    @property
+    def candidates(self) -> int:
+        """Pairs that were compared."""
+        ...
+
+
+@runtime_checkable
+class Kept(Listed, Protocol):
+    """A list that was made before and is served from a table."""
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """Its rows."""
+        ...
+
+
+def log_exposure(cursor: psycopg.Cursor, found: MatchList | Kept, shown: Shown) -> int:
     """The list is on record with all its rows; gives its identifier."""
+    return log_exposures(cursor, [(found, shown)])[0]
+
+
+def log_exposures(cursor: psycopg.Cursor, lists: Sequence[tuple[MatchList | Kept, Shown]]) -> list[int]:
+    """The lists are on record with all their rows, by two statements however many they are; gives their identifiers.
+
+    Raises:
+        InputError: a list was not made from a store or is not one page, or it is not said properly to whom it was
+            shown; nothing is written then.
+    """
+    rows = [_items(found) for found, _ in lists]
+    for (found, shown), items in zip(lists, rows, strict=True):
+        _check(found, shown, items)
+    heads = [_head(found, shown, len(items)) for (found, shown), items in zip(lists, rows, strict=True)]
+    cursor.execute(_INSERT_LISTS, [list(column) for column in zip(*heads, strict=True)])
+    made = sorted(int(row[0]) for row in cursor.fetchall())  # given out in the order of the lists
+    flat = [(i, *item) for i, items in zip(made, rows, strict=True) for item in items]
+    if flat:
+        cursor.execute(_INSERT_ITEMS, [list(column) for column in zip(*flat, strict=True)])
+    return made
+
+
+_LIST_COLUMNS = {
+    "engine_id": "text", "as_of": "date", "revision": "bigint", "query": "jsonb", "filters": "jsonb", "n": "bigint",
+    "offset": "bigint", "n_items": "bigint", "candidates": "bigint", "channel": "text", "lang": "text", "actor": "text",
+    "role": "text", "mission_id": "text",
+}  # fmt: skip
+_INSERT_LISTS = sql.SQL(
+    "INSERT INTO exposure ({columns}) SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS t ({columns}, place)"
+    " ORDER BY place RETURNING exposure_id"
+).format(
+    columns=schema.names(tuple(_LIST_COLUMNS)),
+    arrays=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in _LIST_COLUMNS.values()),
+)
+_INSERT_ITEMS = (
+    "INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
+    " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[])"
+)
+
+
+def _items(found: MatchList | Kept) -> Sequence[Item]:
+    if isinstance(found, MatchList):
+        return [
+            (m.rank, m.project_id, m.partner_id, m.score, None if m.probability is None else m.probability.value)
+            for m in found.matches
+        ]
+    return found.items
+
+
+def _check(found: MatchList | Kept, shown: Shown, items: Sequence[Item]) -> None:
     for pointer, value, allowed in (
         ("channel", shown.channel, CHANNELS),
         ("lang", shown.lang, LANGUAGES),
@@ -108,37 +215,20 @@ def log_exposure(cursor: psycopg.Cursor, found: MatchList, shown: Shown) -> int:
     check_pseudonym(shown.actor, "actor")
     if found.revision is None:
         raise InputError("The list was not made from a store, so that it could not be made again; it is not logged.")
-    if [m.rank for m in found.matches] != [found.offset + i + 1 for i in range(len(found.matches))]:
+    if [item[0] for item in items] != list(range(found.offset + 1, found.offset + len(items) + 1)):
         raise InputError("The ranks of the list are not those of its page; log the list as the engine gave it.")
-    row = {
-        "engine_id": found.engine, "as_of": found.as_of, "revision": found.revision,
-        "query": _json(found.query.to_json()),
-        "filters": _json({k: v for k, v in asdict(found.filters).items() if v not in ((), None)}),
-        "n": found.n, "offset": found.offset, "n_items": len(found.matches), "candidates": found.candidates,
-        "channel": shown.channel, "lang": shown.lang, "actor": shown.actor, "role": shown.role,
-        "mission_id": shown.mission_id,
-    }  # fmt: skip
-    cursor.execute(
-        'INSERT INTO exposure (engine_id, as_of, revision, query, filters, n, "offset", n_items, candidates, channel,'
-        " lang, actor, role, mission_id) VALUES (%(engine_id)s, %(as_of)s, %(revision)s, %(query)s, %(filters)s,"
-        " %(n)s, %(offset)s, %(n_items)s, %(candidates)s, %(channel)s, %(lang)s, %(actor)s, %(role)s, %(mission_id)s)"
-        " RETURNING exposure_id",
-        row,
-    )
-    made = cursor.fetchall()[0][0]
-    cursor.execute(
-        "INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
-        " SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[])",
-        [
-            made,
-            [m.rank for m in found.matches],
-            [m.project_id for m in found.matches],
-            [m.partner_id for m in found.matches],
-            [m.score for m in found.matches],
-            [None if m.probability is None else m.probability.value for m in found.matches],
-        ],
-    )
-    return int(made)
+    if len({item[1:3] for item in items}) < len(items):
+        raise InputError("A pair stands twice in the list; log the list as the engine gave it.")
+
+
+def _head(found: MatchList | Kept, shown: Shown, n_items: int) -> tuple[Any, ...]:
+    """The list's own row, in the order of `_LIST_COLUMNS`."""
+    filters = found.filters
+    chosen = {f: v for f in Filters.__dataclass_fields__ if (v := getattr(filters, f)) not in ((), None)}
+    return (
+        found.engine, found.as_of, found.revision, _json(found.query.to_json()), _json(chosen), found.n, found.offset,
+        n_items, found.candidates, shown.channel, shown.lang, shown.actor, shown.role, shown.mission_id,
+    )  # fmt: skip
 
 
 def read_exposures(
@@ -251,6 +341,6 @@ def read_judgments(cursor: psycopg.Cursor, *, as_of: date | None = None, history
     return pl.DataFrame(cursor.fetchall(), schema=_RECORDED, orient="row").sort(order)
 
 
-def _json(value: dict[str, Any]) -> Jsonb:
+def _json(value: dict[str, Any]) -> str:
     """Days and exact amounts of an unsaved record become text, which the column's type reads back."""
-    return Jsonb(value, dumps=lambda v: json.dumps(v, default=str, ensure_ascii=False, allow_nan=False))
+    return json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)

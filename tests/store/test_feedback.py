@@ -114,7 +114,7 @@ def test_lists_are_found_by_time_engine_and_identifier(store: Store) -> None:
         (made(("p", "a")), replace(TO, actor="a@example.org"), "actor.*pseudonym"),
         (made(("p", "a")), replace(TO, actor=""), "actor"),
         (made(("p", "a"), revision=None), TO, "not made from a store"),
-        (made(("p", "a"), ("p", "a")), TO, "refuses a value"),
+        (made(("p", "a"), ("p", "a")), TO, "stands twice"),
         (made(("p", "a"), n=0), TO, "refuses a value"),
         (replace(made(("p", "a")), offset=3), TO, "ranks"),
         (made(("p", "a\0b")), TO, "refuses a value"),
