@@ -1,13 +1,21 @@
 """Brings a database to the schema of this program, or back; Alembic is loaded only when there is work."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from matcher.errors import SourceError
+from matcher.store.embedded import APP_ROLE
 from matcher.store.schema import HEAD
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MINIMUM_SERVER, MINIMUM_VECTOR = 160000, (0, 8)
+_ROLES = "0003"  # the migration that gives the service a role of its own
 _LOCK = 0x6D61_7463  # advisory lock of migrations: two first starts at once must not both create
 
 
@@ -55,30 +63,52 @@ def to(url: str, revision: str) -> None:
     Going back removes the tables of the later migrations with all they hold.
 
     Raises:
-        SourceError: the server is too old, or lacks the extension and the right to create it.
+        SourceError: the server is too old, or lacks the extension and the right to create it, or the login may not
+            give itself the role of the service.
     """
+    with transaction(url) as (_, move):
+        move(revision)
+
+
+@contextmanager
+def transaction(url: str) -> Iterator[tuple[psycopg.Connection, Callable[[str], None]]]:
+    """One transaction in which nobody else migrates: its connection, and what brings it to a migration."""
     from alembic import command  # noqa: PLC0415 - half a second that most commands do not need
-    from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
     from sqlalchemy import create_engine, exc, pool  # noqa: PLC0415
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config = _config()
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=pool.NullPool)
     try:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             config.attributes["connection"] = connection
-            found = MigrationContext.configure(connection).get_current_revision() or ""
-            if revision == "base" or (revision != "head" and revision < found):
-                command.downgrade(config, revision)
-            else:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+
+            def move(revision: str) -> None:
+                found = MigrationContext.configure(connection).get_current_revision() or ""
+                if revision == "base" or (revision != "head" and revision < found):
+                    command.downgrade(config, revision)
+                    return
+                if found < _ROLES <= (HEAD if revision == "head" else revision):
+                    _check_role(driver)
                 command.upgrade(config, revision)
+
+            yield driver, move
     except exc.DBAPIError as error:
         # Callers know the driver's errors only.
         if isinstance(error.orig, psycopg.Error):
             raise error.orig from error
         raise
+
+
+def known() -> tuple[str, ...]:
+    """Every migration of this program, oldest first."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
+
+    found = ScriptDirectory.from_config(_config()).walk_revisions()
+    return tuple(script.revision for script in found)[::-1]
 
 
 def check_current(found: str | None) -> None:
@@ -94,3 +124,32 @@ def check_current(found: str | None) -> None:
             f"The database is at schema {found}, this program expects {HEAD}; "
             "run `matcher init` to bring it forward, or update the program if the database is newer."
         )
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _check_role(connection: psycopg.Connection) -> None:
+    """The login has the role of the service or may create it and give it to itself."""
+    row = connection.execute(
+        "SELECT quote_ident(current_user), rolsuper OR rolcreaterole, rolsuper,"
+        " EXISTS (SELECT FROM pg_roles WHERE rolname = %(app)s),"
+        " (SELECT pg_has_role(current_user, oid, 'SET') OR pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION')"
+        "  FROM pg_roles WHERE rolname = %(app)s) FROM pg_roles WHERE rolname = current_user",
+        {"app": APP_ROLE},
+    ).fetchone()
+    assert row is not None
+    login, creates, superuser, exists, has = row
+    if superuser or has or (creates and not exists):
+        return
+    create = "" if exists else f"CREATE ROLE {APP_ROLE} NOLOGIN; "
+    raise SourceError(
+        f"The database login {login} may not give itself the role {APP_ROLE}, under which the service works. An "
+        f"administrator of the server runs this once: {create}GRANT {APP_ROLE} TO {login}; then run `matcher init` "
+        "again. Nothing was changed."
+    )
