@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -20,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from api import permissions
 from api.answers import PROBLEM, problem
+from api.exposures import Writer
 from api.guard import COOKIE, Door, TooManyError, UnauthenticatedError, kept_secret
 from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors, session
 from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
@@ -119,12 +121,14 @@ def create_app(
         given = settings.secret.get_secret_value() if settings.secret else None
         secret = secret or given or kept_secret(site.data_dir)
     service = Service(make, desk)
+    writer = Writer(lambda: service.desk)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         starting = threading.Thread(target=service.warm, name="warm")
         starting.start()
         yield
+        await anyio.to_thread.run_sync(writer.close)
         starting.join()
         service.close()
 
@@ -141,6 +145,7 @@ def create_app(
         responses=_DOCUMENTED,
     )
     app.state.service = service
+    app.state.exposures = writer
     app.state.door = Door(lambda: service.desk, secret=secret, local=local)
     app.state.local = local
     app.state.wants_page = pages.wants_page

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.answers import MEDIA, flatten, rows, to_csv, to_xlsx, wanted_format
 from api.directory import Directory
+from api.exposures import Served
 from api.schemas import Lang, ListParams, MatchParams, MatchRequest, UnsavedPartner, UnsavedProject
 from api.service import Service
 from matcher.errors import InputError
@@ -112,16 +113,17 @@ def find(request: Request, query: Query, params: MatchParams) -> MatchList:
     return service.matchmaker.match(asked, n=params.n, filters=filters, as_of=params.as_of, cursor=params.cursor)
 
 
-def matches(request: Request, query: Query, params: MatchParams) -> Response:
-    """The matches for a query, in the format asked for."""
+def matches(request: Request, query: Query, params: MatchParams) -> Served:
+    """The matches for a query, in the format asked for; the list goes on record before it is sent."""
     service = Service.of(request)
     found = find(request, query, params)
     lang = language(request, params.lang)
-    return rows(
+    response = rows(
         request, found.to_json(lang), wanted=wanted_format(request, params.format), name="matches",
         csv=lambda: sheets.to_csv(sheets.rows(found, lang)).encode(),
         xlsx=lambda: sheets.to_xlsx(found, lang, asked_of(service.directory, query, lang)),
     )  # fmt: skip
+    return Served(response=response, found=found, lang=lang)
 
 
 def asked_of(directory: Directory, query: Query, lang: Lang) -> str:

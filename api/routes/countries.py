@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas, shapes
+from api import exposures, lists, schemas, shapes
 from api.guard import GuardedRoute
 from api.service import Service
 from matcher import records
@@ -22,8 +22,8 @@ async def match_country(
     """Pairs of open projects with partners at home in the country, best first."""
     service = Service.of(request)
 
-    def work() -> Response:
+    def work() -> exposures.Served:
         country = service.directory.country(iso2, "/iso2")
         return lists.matches(request, records.Query(countries=(country,)), params)
 
-    return await service.run(work)
+    return await exposures.answer(request, work)

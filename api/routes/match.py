@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
-from api import lists, schemas, shapes
+from api import exposures, lists, schemas, shapes
 from api.answers import record
 from api.guard import GuardedRoute
 from api.security import json_only
@@ -51,12 +51,13 @@ EXAMPLES = {
 async def match_unsaved(
     request: Request, asked: Annotated[schemas.MatchRequest, Body(openapi_examples=EXAMPLES)]
 ) -> Response:
-    """Matches for free text, an unsaved project or an unsaved partner. Nothing is stored."""
+    """Matches for free text, an unsaved project or an unsaved partner, of which no record is made."""
     service = Service.of(request)
 
-    def work() -> Response:
+    def work() -> exposures.Served:
         query, filters = lists.unsaved(service.directory, asked)
         found = service.matchmaker.match(query, n=asked.n, filters=filters, as_of=asked.as_of, cursor=asked.cursor)
-        return record(request, found.to_json(lists.language(request, asked.lang)))
+        lang = lists.language(request, asked.lang)
+        return exposures.Served(response=record(request, found.to_json(lang)), found=found, lang=lang)
 
-    return await service.run(work)
+    return await exposures.answer(request, work)

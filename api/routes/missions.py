@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas, shapes
+from api import exposures, lists, schemas, shapes
 from api.answers import record
 from api.guard import GuardedRoute
 from api.service import Service
@@ -35,4 +35,5 @@ async def match_mission(
     request: Request, mission_id: MissionId, params: Annotated[schemas.MatchParams, Query()]
 ) -> Response:
     """Pairs of open projects with partners of the host and accredited countries; `notes` names what is missing."""
-    return await Service.of(request).run(lists.matches, request, records.Query(mission_id=mission_id), params)
+    query = records.Query(mission_id=mission_id)
+    return await exposures.answer(request, lambda: lists.matches(request, query, params))

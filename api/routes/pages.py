@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from api import lists, present
+from api import exposures, lists, present
 from api.directory import Directory
 from api.guard import GuardedRoute
 from api.language import DEFAULT, environment, url
@@ -176,21 +176,22 @@ async def project_page(
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
-    def work() -> Response:
+    def work() -> exposures.Served:
         directory = service.directory
         project = directory.get("projects", project_id)
         given = {"country": country or "", "kind": kind or "", "sector": sector or ""}
         filters = lists.filters_of(directory, {k: (v,) for k, v in given.items() if v}, mark="?")
         found, failure = _found(service, Question(project_id=project_id, sort=sort), cursor, filters)
-        return render(
+        page = render(
             request, "project.html", shown,
             project=project, deals=lists.deals(directory, project_id=project_id),
             missing=present.missing_facts(project), weak=present.weak_points(project, directory.as_of),
             asked=given, paging=_paging(cursor, given, sort), options=_partner_options(directory, shown),
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip
+        return exposures.Served(response=page, found=found, lang=shown)
 
-    return await service.run(work)
+    return await exposures.answer(request, work, channel="page")
 
 
 def _partner_options(directory: Directory, lang: Lang) -> dict[str, list[tuple[str, str, int]]]:
@@ -242,20 +243,21 @@ async def partner_page(
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
-    def work() -> Response:
+    def work() -> exposures.Served:
         directory = service.directory
         partner = directory.get("partners", partner_id)
         found, failure = _found(service, Question(partner_id=partner_id, sort=sort), cursor)
         home = directory.countries.get(partner["country"] or "", {})
-        return render(
+        page = render(
             request, "partner.html", shown,
             partner=partner, local_lang=present.local_language(partner["name_local"], home.get("languages")),
             paging=_paging(cursor, {}, sort), deals=lists.deals(directory, partner_id=partner_id),
             places=lists.footprint(directory, partner_id),
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip
+        return exposures.Served(response=page, found=found, lang=shown)
 
-    return await service.run(work)
+    return await exposures.answer(request, work, channel="page")
 
 
 @router.get("/missions")
@@ -288,16 +290,17 @@ async def mission_page(
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
-    def work() -> Response:
+    def work() -> exposures.Served:
         directory = service.directory
         mission = directory.get("missions", mission_id)
         found, failure = _found(service, Question(mission_id=mission_id, sort=sort), cursor)
         partners = directory.partners_by_country()
-        return render(
+        page = render(
             request, "mission.html", shown,
             mission=mission, partners=partners, paging=_paging(cursor, {}, sort),
             told=found is not None and ACCREDITATION_UNKNOWN in found.notes,
             **_match_context(directory, found, failure, shown),
         )  # fmt: skip
+        return exposures.Served(response=page, found=found, lang=shown)
 
-    return await service.run(work)
+    return await exposures.answer(request, work, channel="page")

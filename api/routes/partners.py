@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas, shapes
+from api import exposures, lists, schemas, shapes
 from api.answers import record
 from api.guard import GuardedRoute
 from api.routes.projects import PartnerId
@@ -45,4 +45,5 @@ async def match_partner(
     request: Request, partner_id: PartnerId, params: Annotated[schemas.MatchParams, Query()]
 ) -> Response:
     """Open projects that fit the partner, best first, with evidence for and against."""
-    return await Service.of(request).run(lists.matches, request, records.Query(partner_id=partner_id), params)
+    query = records.Query(partner_id=partner_id)
+    return await exposures.answer(request, lambda: lists.matches(request, query, params))

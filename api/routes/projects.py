@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import lists, schemas, shapes
+from api import exposures, lists, schemas, shapes
 from api.answers import record
 from api.guard import GuardedRoute
 from api.service import Service
@@ -42,7 +42,8 @@ async def match_project(
     request: Request, project_id: ProjectId, params: Annotated[schemas.MatchParams, Query()]
 ) -> Response:
     """Partners that fit the project, best first, with evidence for and against."""
-    return await Service.of(request).run(lists.matches, request, records.Query(project_id=project_id), params)
+    query = records.Query(project_id=project_id)
+    return await exposures.answer(request, lambda: lists.matches(request, query, params))
 
 
 @router.get("/{project_id}/partners/{partner_id}/explanation")

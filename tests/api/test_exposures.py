@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from fake_desk import FakeDesk
+from starlette.testclient import TestClient
 
 from api import exposures
 from matcher.errors import InputError, SourceError
@@ -155,3 +157,72 @@ def test_one_list_that_cannot_be_kept_leaves_nothing_of_its_group(store: Store, 
     finally:
         desk.close()
     assert store.read_exposures().lists.is_empty()
+
+
+LISTS = [
+    ("/v1/projects/HCMC-001/matches?n=3", "api"),
+    ("/v1/projects/HCMC-001/matches?format=csv", "api"),
+    ("/v1/projects/HCMC-001/matches?format=xlsx", "api"),
+    ("/v1/partners/Pjp/matches", "api"),
+    ("/v1/missions/id-jakarta/matches", "api"),
+    ("/v1/countries/JP/matches", "api"),
+    ("/projects/HCMC-001?lang=en", "page"),
+    ("/partners/Pjp?lang=en", "page"),
+    ("/missions/id-jakarta?lang=en", "page"),
+]
+
+
+@pytest.mark.parametrize(("path", "channel"), LISTS)
+def test_every_list_is_on_record_with_its_reader(client: TestClient, desk: FakeDesk, path: str, channel: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    [(found, shown)] = desk.lists
+    assert answer.headers["x-exposure-id"] == "1"
+    assert (shown.channel, shown.actor, shown.role, shown.mission_id) == (channel, "u11", "officer", None)
+    assert shown.lang == "en"
+    assert found.matches
+
+
+def test_what_the_caller_holds_already_counts_as_shown(client: TestClient, desk: FakeDesk) -> None:
+    path = "/v1/projects/HCMC-001/matches"
+    tag = client.get(path).headers["etag"]
+    again = client.get(path, headers={"if-none-match": tag})
+    assert again.status_code == 304
+    assert again.headers["x-exposure-id"] == "2"
+    assert len(desk.lists) == 2
+
+
+def test_a_question_of_ones_own_is_kept_as_it_was_asked(client: TestClient, desk: FakeDesk) -> None:
+    mission = {"Authorization": "Bearer mission-key"}
+    assert client.post("/v1/match", json={"text": "cảng biển", "lang": "vi"}, headers=mission).status_code == 200
+    [(found, shown)] = desk.lists
+    assert found.query.to_json() == {"text": "cảng biển"}
+    assert (shown.lang, shown.actor, shown.role, shown.mission_id) == ("vi", "u12", "mission", "id-jakarta")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/projects", "/v1/projects/HCMC-001", "/v1/projects/HCMC-001/partners/Pjp/explanation", "/missions", "/"]
+)  # fmt: skip
+def test_what_is_no_list_of_matches_is_not_recorded(client: TestClient, desk: FakeDesk, path: str) -> None:
+    assert client.get(path).status_code == 200
+    assert not desk.lists
+
+
+def test_a_refused_question_is_no_list(client: TestClient, desk: FakeDesk) -> None:
+    assert client.get("/v1/projects/HCMC-001/matches?n=0").status_code == 422
+    assert client.get("/v1/projects/none/matches").status_code == 404
+    assert not desk.lists
+
+
+@pytest.mark.parametrize(("path", "channel"), LISTS)
+def test_a_list_that_cannot_be_put_on_record_is_not_shown(
+    client: TestClient, desk: FakeDesk, path: str, channel: str
+) -> None:
+    def away(lists: object) -> list[int]:
+        raise SourceError("The database does not answer.")
+
+    desk.log_exposures = away  # type: ignore[method-assign]
+    answer = client.get(path)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+    assert "Nippon" not in answer.text
