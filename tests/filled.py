@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - rows and queries read best in few lines
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -78,7 +79,9 @@ def fill_facts(url: str, folder: Path) -> None:
 
 def rows(url: str) -> dict[str, list[str]]:
     """Table -> its rows as text, in order; every table of the catalogue."""
-    with psycopg.connect(url, options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1 -c bytea_output=hex") as connection:
+    with psycopg.connect(
+        url, options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1 -c bytea_output=hex"
+    ) as connection:
         names = connection.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
         ).fetchall()
@@ -111,15 +114,16 @@ CATALOGUE = {
 def catalogue(url: str) -> dict[str, list[str]]:
     """What a database is: its tables, policies, grants, triggers, functions and numbers; the owner is called OWNER."""
     with psycopg.connect(url) as connection:
-        owner = connection.execute("SELECT quote_ident(current_user)").fetchone()[0]
+        login = connection.info.user
+        name = re.compile(rf'"{re.escape(login)}"|(?<!\w){re.escape(login)}(?!\w)')
         return {
-            part: sorted(
-                str([[str(v).replace(owner, "OWNER") for v in value] if isinstance(value, list)
-                     else str(value).replace(owner, "OWNER") for value in row])
-                for row in connection.execute(query)
-            )
+            part: sorted(str([_named(value, name) for value in row]) for row in connection.execute(query))
             for part, query in CATALOGUE.items()
-        }  # fmt: skip
+        }
+
+
+def _named(value: object, owner: re.Pattern[str]) -> object:
+    return [_named(v, owner) for v in value] if isinstance(value, list) else owner.sub("OWNER", str(value))
 
 
 def differences(one: dict[str, list[str]], other: dict[str, list[str]]) -> dict[str, list[str]]:
