@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 
 from matcher.errors import ConflictError, ForbiddenError, InputError, MatcherError, SourceError
 from matcher.records import DAY, TABLES, MatchList
-from matcher.store import feedback, frames, migrate, schema, undoing
+from matcher.store import feedback, frames, migrate, schema, trail, undoing
 
 LOCK_SECONDS = 60
 _WRITERS = 0x6D61_7472  # advisory lock: one writer at a time, so that batches are ordered as they were accepted
@@ -398,6 +398,11 @@ class Store:
         """The latest judgment of each judge on each pair, of those made up to `as_of`; with `history` all of them."""
         with self._cursor(binary=True) as cursor:
             return feedback.read_judgments(cursor, as_of=as_of, history=history)
+
+    def read_outcomes(self, *, as_of: date | None = None) -> pl.DataFrame:
+        """Verified outcomes (columns `trail.OUTCOMES`); of those decided and verified up to `as_of`."""
+        with self._cursor(binary=True) as cursor:
+            return trail.read_outcomes(cursor, as_of=as_of)
 
     # --- who may sign in ----------------------------------------------------------------------------------------
 

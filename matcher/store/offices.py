@@ -1,0 +1,139 @@
+"""Offices: who acts for which, which partners an office may work on, and who works on a partner already."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from matcher.errors import ForbiddenError, InputError
+
+_LOOKED_UP = {
+    "partner_id": ("partners", "partner_id"),
+    "project_id": ("projects", "project_id"),
+    "lost_to_country": ("countries", "country"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Under whose account the transaction works; `mission_id` None: for the city."""
+
+    account_id: int
+    role: str
+    mission_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offices:
+    """Who works on a partner.
+
+    Attributes:
+        others: another office than the actor's does.
+        led: some office leads; `lead_mission_id` is that office, None the city.
+    """
+
+    others: bool
+    led: bool
+    lead_mission_id: str | None
+
+
+def actor(cursor: psycopg.Cursor) -> Actor:
+    """Who acts.
+
+    Raises:
+        ForbiddenError: nobody, or an account that was disabled.
+    """
+    row = cursor.execute("SELECT actor_id(), actor_role(), actor_mission()").fetchone()
+    if row is None or row[1] is None:
+        raise ForbiddenError("This account may not do anything any more.")
+    return Actor(account_id=row[0], role=row[1], mission_id=row[2])
+
+
+def at(cursor: psycopg.Cursor, partner_id: str) -> Offices:
+    """Whether other offices work on a partner, and which one leads; nothing else of their work."""
+    row = cursor.execute("SELECT others, led, lead_mission_id FROM offices_at(%s)", [[partner_id]]).fetchone()
+    others, led, lead = row or (False, False, None)
+    return Offices(others=bool(others), led=bool(led), lead_mission_id=lead)
+
+
+def require_known(cursor: psycopg.Cursor, row: Mapping[str, Any], *, near: Callable[[str, str], list[str]]) -> None:
+    """Partner, project and country of the row exist.
+
+    Raises:
+        InputError: one does not; names those nearby.
+    """
+    errors = []
+    for column, (table, key) in _LOOKED_UP.items():
+        seen = row.get(column)
+        if seen is None or _exists(cursor, table, key, seen):
+            continue
+        what = "a country as ISO 3166-1 alpha-2" if table == "countries" else f"the id of one of the {table}"
+        errors.append(_unknown(f"/{column}", seen, what, near(table, seen)))
+    if errors:
+        raise InputError(
+            "; ".join(f'{e["pointer"]} is "{e["seen"]}", expected {e["expected"]}' for e in errors), errors
+        )
+
+
+def office_of_new(
+    cursor: psycopg.Cursor, partner_id: str, wanted: str | None, *, near: Callable[[str, str], list[str]]
+) -> str | None:
+    """The office that a new record belongs to: the actor's, or the mission that the city gives it to.
+
+    Raises:
+        ForbiddenError: the office does not cover the partner, or a mission gives work to another one.
+        InputError: there is no such mission.
+    """
+    me = actor(cursor)
+    if me.role == "mission":
+        if wanted not in (None, me.mission_id):
+            raise ForbiddenError(
+                f"Your account works for the mission {me.mission_id}; only the city assigns to others."
+            )
+        require_covered(cursor, partner_id)
+        return me.mission_id
+    if wanted is None:
+        return None
+    if not _exists(cursor, "missions", "mission_id", wanted):
+        error = _unknown("/mission_id", wanted, "the id of one of the missions", near("missions", wanted))
+        raise InputError(f'/mission_id is "{error["seen"]}", expected {error["expected"]}', [error])
+    _refuse_uncovered(cursor, partner_id, wanted, f"The mission {wanted}")
+    return wanted
+
+
+def require_covered(cursor: psycopg.Cursor, partner_id: str) -> None:
+    """The actor's office may work on the partner: the city on every one, a mission on those of its countries.
+
+    Raises:
+        ForbiddenError: it may not; says which countries it covers.
+    """
+    me = actor(cursor)
+    if me.mission_id is not None:
+        _refuse_uncovered(cursor, partner_id, me.mission_id, "Your mission")
+
+
+def _refuse_uncovered(cursor: psycopg.Cursor, partner_id: str, mission_id: str, who: str) -> None:
+    row = cursor.execute(
+        "SELECT (SELECT country FROM partners_now WHERE partner_id = %(partner)s), array(SELECT country FROM"
+        " missions_now WHERE mission_id = %(mission)s UNION SELECT country FROM accreditation_now WHERE mission_id ="
+        " %(mission)s ORDER BY country)",
+        {"partner": partner_id, "mission": mission_id},
+    ).fetchone()
+    assert row is not None
+    home, covered = row
+    if home in covered:
+        return
+    where = "has no known home country" if home is None else f"is at home in {home}"
+    raise ForbiddenError(f"{who} covers {', '.join(covered) or 'no country'}; partner {partner_id} {where}.")
+
+
+def _exists(cursor: psycopg.Cursor, table: str, key: str, seen: str) -> bool:
+    query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(sql.Identifier(f"{table}_now"), sql.Identifier(key))
+    return cursor.execute(query, [seen]).fetchone() is not None
+
+
+def _unknown(pointer: str, seen: str, expected: str, near: list[str]) -> dict[str, str]:
+    hint = f"; nearby: {', '.join(near)}" if near else ""
+    return {"pointer": pointer, "seen": seen[:100], "expected": f"{expected}{hint}"}
