@@ -96,7 +96,7 @@ CATALOGUE = {
     " pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
     " LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum"
     " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped",
-    "relations": "SELECT relname, relkind, relrowsecurity, relforcerowsecurity, reloptions, relacl::text[], relowner::regrole::text,"
+    "relations": "SELECT relname, relkind, relrowsecurity, relforcerowsecurity, reloptions, coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner))::text[], relowner::regrole::text,"
     " CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) END FROM pg_class WHERE relnamespace = 'public'::regnamespace",
     "policies": "SELECT tablename, policyname, permissive, roles::text[], cmd, qual, with_check FROM pg_policies",
     "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
