@@ -1,5 +1,6 @@
 """The application: routes, what every request passes, and the one table of errors and HTTP codes."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -19,12 +20,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api import permissions
+from api import permissions, sampling
 from api.answers import PROBLEM, problem
 from api.exposures import Writer
 from api.guard import COOKIE, Door, TooManyError, UnauthenticatedError, kept_secret
+from api.limits import REQUEST_SECONDS, Limits, Patience
+from api.observing import Observed
 from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors, session
-from api.security import LOOPBACK, MAX_BODY_BYTES, Gate
+from api.security import LOOPBACK, Gate
 from api.service import BusyError, Matchmaking, Service
 from api.shapes import Problem
 from api.writes import MissingMatchError, StaleMatchError
@@ -73,6 +76,7 @@ HTTP_CODES: dict[int, Code] = {
     405: Code(405, "method", "Method not allowed here"),
     413: Code(413, "too-large", "Body too large"),
     415: Code(415, "content-type", "Content type not supported"),
+    503: Code(503, "timeout", "Out of time"),
 }
 """The framework's refusals -> the same form."""
 
@@ -103,6 +107,7 @@ def create_app(
     hosts: tuple[str, ...] = LOOPBACK,
     secret: str | None = None,
     local: bool = True,
+    rate: float = 0,
 ) -> FastAPI:
     """The application.
 
@@ -112,11 +117,12 @@ def create_app(
         hosts: Host names that are answered.
         secret: signs sessions; every worker must have the same. Default: that of the settings.
         local: nobody but this machine is served, so that cookies need no TLS and demo accounts may sign in.
+        rate: requests a second of one account; 0: no limit. Default: that of the settings, where they are read.
     """
     if make is None or desk is None or secret is None:
         settings = load()
         site = settings.site()
-        hosts, local = (*LOOPBACK, *settings.hosts), not settings.hosts
+        hosts, local, rate = (*LOOPBACK, *settings.hosts), not settings.hosts, rate or settings.rate
         make, desk = make or (lambda: _matchmaker(site)), desk or (lambda: opening.open_desk(site))
         given = settings.secret.get_secret_value() if settings.secret else None
         secret = secret or given or kept_secret(site.data_dir)
@@ -127,7 +133,10 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         starting = threading.Thread(target=service.warm, name="warm")
         starting.start()
+        watching = asyncio.create_task(sampling.watch(service))
         yield
+        service.closing = True
+        watching.cancel()
         await anyio.to_thread.run_sync(writer.close)
         starting.join()
         service.close()
@@ -146,6 +155,7 @@ def create_app(
     )
     app.state.service = service
     app.state.exposures = writer
+    app.state.limits = Limits(rate)
     app.state.door = Door(lambda: service.desk, secret=secret, local=local)
     app.state.local = local
     app.state.wants_page = pages.wants_page
@@ -158,7 +168,9 @@ def create_app(
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
+    app.add_middleware(Patience, late=_late)
     app.add_middleware(Gate, hosts=hosts, failed=_crashed)
+    app.add_middleware(Observed)
     return app
 
 
@@ -224,8 +236,6 @@ async def _http_refused(request: Request, error: Exception) -> Response:
         case 405:
             allowed = (error.headers or {}).get("Allow", "GET")
             detail = f"{request.method} is not possible here; {allowed} is."
-        case 413:
-            detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
         case _:
             pass
     return _answer(request, code, detail, headers=error.headers)
@@ -241,6 +251,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
     errors = [_field_error(request, e) for e in found]
     detail = "; ".join(f'{e["pointer"]} is "{e["seen"]}", expected {e["expected"]}' for e in errors)
     return _answer(request, CODES[InputError], detail, errors=errors)
+
+
+def _late(request: Request) -> Response:
+    return _answer(request, HTTP_CODES[503], f"The answer took longer than {REQUEST_SECONDS:.0f} seconds.")
 
 
 def _crashed(request: Request) -> Response:

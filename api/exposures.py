@@ -155,7 +155,7 @@ async def answer(request: Request, work: Callable[[], Served], *, channel: Liter
 
 async def show(request: Request, served: Served, *, channel: Literal["api", "page"] = "api") -> Response:
     """The answer, once its list is on record."""
-    if served.found is None:
+    if served.found is None or request.scope["state"].get("head"):  # of a HEAD request nothing is shown
         return served.response
     caller = caller_of(request)
     writer: Writer = request.app.state.exposures

@@ -180,7 +180,9 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             permission = self.permissions["GET" if request.method == "HEAD" else request.method]
             request.state.permission = permission
-            if not permission.open:
+            if permission.open:
+                request.app.state.limits.stranger(request.client.host if request.client else "")
+            else:
                 refusal = await admit(request, permission)
                 if refusal is not None:
                     return refusal
@@ -200,6 +202,7 @@ async def admit(request: Request, permission: permissions.Permission) -> Respons
     try:
         caller = door.caller(request) if door.known(request) else await service.run(door.caller, request)
     except UnauthenticatedError:
+        request.app.state.limits.unknown(request)
         if request.app.state.wants_page(request):
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             asked = {"next": here} if request.method in SAFE else {}
@@ -207,8 +210,9 @@ async def admit(request: Request, permission: permissions.Permission) -> Respons
             address = "/sign-in?" + urlencode(asked | ({"lang": lang} if lang in ("vi", "en") else {}))
             return RedirectResponse(address, status_code=303, headers={"cache-control": "no-store"})
         raise
-    permissions.check(permission, caller)
     request.state.caller = caller
+    request.app.state.limits.account(caller)
+    permissions.check(permission, caller)
     if request.method not in SAFE and caller.via == "session":
         await check_csrf(request, caller)
     return None

@@ -62,7 +62,8 @@ ENGINE = Gauge(
     "matcher_engine_info", "1 for the engine in use", ["engine"], multiprocess_mode="livemax", registry=REGISTRY
 )
 
-_log = structlog.stdlib.get_logger("api.request")
+_engines: set[str] = set()
+_log = logging.getLogger("api.request")
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------
@@ -73,6 +74,7 @@ def configure(level: Level = "info") -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         _cause,
@@ -85,13 +87,6 @@ def configure(level: Level = "info") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )  # fmt: skip
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
@@ -177,11 +172,12 @@ class Observed:
         if status in (429, 503):
             REFUSED.labels(str(status)).inc()
         caller = state.get("caller")
-        _log.info(
-            "request", request_id=state.get("request_id"), method=method, route=route, status=status,
-            ms=round(seconds * 1000, 1), bytes=sent,
-            account=None if caller is None else caller.pseudonym, role=None if caller is None else caller.role,
-        )  # fmt: skip
+        told = {
+            "request_id": state.get("request_id"), "method": method, "route": route, "status": status,
+            "ms": round(seconds * 1000, 1), "bytes": sent,
+            "account": None if caller is None else caller.pseudonym, "role": None if caller is None else caller.role,
+        }  # fmt: skip
+        _log.info("request", extra=told)
 
 
 def _template(state: Mapping[str, Any], path: str) -> str:
@@ -193,6 +189,14 @@ def _template(state: Mapping[str, Any], path: str) -> str:
 
 def _method(method: str) -> str:
     return method if method in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS") else "other"
+
+
+def tell_engine(name: str) -> None:
+    """The engine in use; the one before is not any more."""
+    for before in _engines - {name}:
+        ENGINE.labels(before).set(0)
+    _engines.add(name)
+    ENGINE.labels(name).set(1)
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------

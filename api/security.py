@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.answers import problem
 
 MAX_BODY_BYTES = 1 << 20
+MAX_FILE_BYTES = 20 << 20
+FILE_PATHS = ("/v1/imports", "/imports")
+"""Where files are sent; the rest of the service takes no larger body than `MAX_BODY_BYTES`."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Host names that are answered without any setting: a web page of somebody else cannot reach the service under a name
 of its own (DNS rebinding)."""
@@ -58,7 +61,9 @@ class Gate:
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
         head = scope["method"] == "HEAD"
+        limit = most_bytes(scope["path"])
         if head:
+            scope["state"]["head"] = True
             scope = {**scope, "method": "GET"}  # a copy: the server must still know that no body is due
 
         async def guarded_send(message: Message) -> None:
@@ -78,7 +83,7 @@ class Gate:
             await refusal(scope, receive, guarded_send)
             return
         try:
-            await self._app(scope, _limited(receive), guarded_send)
+            await self._app(scope, _limited(receive, limit), guarded_send)
         except Exception:
             _log.exception("request %s failed", request_id)
             if started:  # half an answer cannot be taken back; the server cuts the connection
@@ -93,11 +98,11 @@ class Gate:
                 detail=f"Host is {', '.join(hosts) or 'missing'!r}; this service answers only to its own names, which "
                 "MATCHER_HOSTS sets.",
             )  # fmt: skip
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        length, limit = headers.get("content-length", ""), most_bytes(scope["path"])
+        if length.isdecimal() and (len(length) > 18 or int(length) > limit):
             return problem(
                 status=413, kind="too-large", title="Body too large", instance=scope["path"],
-                detail=f"The body has {length} bytes; at most {MAX_BODY_BYTES} are read.",
+                detail=f"The body has {length[:30]} bytes; at most {limit} are read.",
                 headers={"connection": "close"},
             )  # fmt: skip
         return None
@@ -115,7 +120,12 @@ def host_name(host: str) -> str | None:
     return parts.hostname
 
 
-def _limited(receive: Receive) -> Receive:
+def most_bytes(path: str) -> int:
+    """The largest body that an address takes."""
+    return MAX_FILE_BYTES if path.startswith(FILE_PATHS) else MAX_BODY_BYTES
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
     """`receive` that refuses to read on when a body without a declared length grows too large."""
     seen = 0
 
@@ -123,8 +133,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes; nothing was read of it.")
+        if seen > limit:
+            raise HTTPException(413, f"The body is larger than {limit} bytes.", headers={"connection": "close"})
         return message
 
     return limited
@@ -138,6 +148,7 @@ async def json_only(request: Request) -> None:
     """
     media, _, params = request.headers.get("content-type", "").partition(";")
     charset = params.strip().lower().removeprefix("charset=").strip('"')
-    if media.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
+    patch = request.method == "PATCH" and media.strip().lower() == "application/merge-patch+json"
+    if (media.strip().lower() != "application/json" and not patch) or charset not in ("", "utf-8", "utf8"):
         seen = request.headers.get("content-type") or "missing"
         raise HTTPException(415, f"Content-Type is {seen}; send application/json in UTF-8.")

@@ -172,6 +172,8 @@ class Service:
         self._matchmaker: Matchmaking | None = None
         self._directory: tuple[object, Directory] | None = None
         self._limiter: anyio.CapacityLimiter | None = None
+        self.closing = False
+        """The process was told to end: it is no longer ready."""
 
     @classmethod
     def of(cls, request: Request) -> "Service":
@@ -191,6 +193,16 @@ class Service:
         if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
             raise BusyError(f"{MAX_WAITING} requests wait already; come back in a few seconds.")
         return await anyio.to_thread.run_sync(work, *args, limiter=self._limiter)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a worker."""
+        return 0 if self._limiter is None else self._limiter.statistics().tasks_waiting
+
+    @property
+    def present(self) -> tuple[Desk | None, Matchmaking | None]:
+        """What is open; nothing is opened."""
+        return self._desk, self._matchmaker
 
     @property
     def desk(self) -> Desk:

@@ -60,6 +60,15 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8000, ge=1, le=65535, description="port that `matcher serve` listens on")
     workers: int = Field(default=1, ge=1, le=64, description="worker processes of `matcher serve`")
+    rate: float = Field(
+        default=100,
+        ge=0,
+        le=1_000_000,
+        description="requests a second that one account may send to one worker, four times as many at once; 0: any",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="what `matcher serve` logs: debug, info, warning or error"
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -55,6 +55,9 @@ class FakeDesk:
         self.lists.extend(lists)
         return list(range(len(self.lists) - len(lists) + 1, len(self.lists) + 1))
 
+    def check(self) -> None:
+        """All is well."""
+
     def stats(self) -> dict[str, int]:
         return {}
 

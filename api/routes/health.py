@@ -1,13 +1,15 @@
 """Whether the process answers, and whether it can do its work."""
 
+import ipaddress
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import shapes
+from api import observing, shapes
 from api.answers import MEDIA, to_json
-from api.guard import GuardedRoute
+from api.guard import GuardedRoute, admit, caller_of
 from api.service import BusyError, Service
-from matcher.errors import MatcherError
+from matcher.errors import ForbiddenError, MatcherError
 
 router = APIRouter(tags=["operation"], route_class=GuardedRoute)
 
@@ -20,11 +22,20 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}})
 async def readyz(request: Request) -> Response:
-    """Database, engine artefact and text model answer, each asked just now; 503 names what does not."""
+    """Database, schema, engine artefact and text model answer, each asked just now; 503 names what does not.
+
+    A process that was told to end is not ready.
+    """
     service = Service.of(request)
 
     def work() -> dict[str, str]:
-        return dict(service.matchmaker.check())  # opens the matchmaker in the pool, too
+        checks = dict(service.matchmaker.check())  # opens the matchmaker in the pool, too
+        try:
+            service.desk.check()
+            checks["schema"] = "ok"
+        except MatcherError as error:
+            checks["schema"] = str(error)
+        return checks
 
     try:
         checks = await service.run(work)
@@ -32,6 +43,8 @@ async def readyz(request: Request) -> Response:
         checks = {"load": str(error)}
     except MatcherError as error:
         checks = {"start": str(error)}
+    if service.closing:
+        checks["start"] = "The service is closing."
     ready = all(state == "ok" for state in checks.values())
     return Response(
         to_json({"status": "ready" if ready else "not ready", "checks": checks}),
@@ -39,3 +52,25 @@ async def readyz(request: Request) -> Response:
         media_type=MEDIA["json"],
         headers={"cache-control": "no-store"} | ({} if ready else {"retry-after": "5"}),
     )
+
+
+@router.get("/metrics", responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text format"}})
+async def metrics(request: Request) -> Response:
+    """Numbers for Prometheus, of all worker processes; to this machine without sign-in, else to administrators."""
+    if not from_here(request):
+        refusal = await admit(request, request.state.permission)
+        if refusal is not None:
+            return refusal
+        if caller_of(request).role != "admin":
+            raise ForbiddenError("The numbers are for administrators and for this machine itself.")
+    text, media = await Service.of(request).run(observing.metrics)
+    return Response(text, headers={"content-type": media, "cache-control": "no-store"})
+
+
+def from_here(request: Request) -> bool:
+    """The request was sent on this machine and by no proxy."""
+    passed_on = any(h in request.headers for h in ("x-forwarded-for", "forwarded", "x-real-ip", "via"))
+    try:
+        return not passed_on and ipaddress.ip_address(request.client.host if request.client else "").is_loopback
+    except ValueError:
+        return False

@@ -10,6 +10,7 @@ from api import schemas, shapes
 from api.answers import MEDIA, to_json
 from api.guard import COOKIE, Door, GuardedRoute, TooManyError, UnauthenticatedError, caller_of
 from api.language import DEFAULT, url
+from api.limits import Limits
 from api.routes.pages import PageLang, render
 from api.schemas import Lang
 from api.security import json_only
@@ -106,7 +107,11 @@ async def _sign_in(request: Request, login: str, password: str) -> SignIn:
     def work() -> SignIn:
         return service.desk.sign_in(login, password, origin=origin, request_id=request.scope["state"]["request_id"])
 
+    limits: Limits = request.app.state.limits
+    limits.may_try(origin)
     done = await service.run(work)
+    if done.caller is None:
+        limits.failed(origin)
     if done.locked_seconds:
         raise TooManyError(
             f"Too many wrong passwords; this account is locked for {done.locked_seconds} seconds.", done.locked_seconds

@@ -125,6 +125,15 @@ class Desk:
         with self.acting(SERVICE) as work:
             return feedback.log_exposures(work.cursor, lists)
 
+    def check(self) -> None:
+        """A connection of the pool works as the service's account, on the schema of this program.
+
+        Raises:
+            SourceError: it does not.
+        """
+        with self.acting(SERVICE) as work:
+            migrate.check_current(migrate.current(work.cursor.connection))
+
     def stats(self) -> dict[str, int]:
         """Numbers of the pool: its size, free connections, requests that wait."""
         return self._pool.get_stats()
