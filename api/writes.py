@@ -34,6 +34,14 @@ IfMatch = Annotated[
 ]
 
 
+async def keyed(_: IdempotencyKey = None) -> None:
+    """The address takes an Idempotency-Key, which `once` reads."""
+
+
+async def matched(_: IfMatch = None) -> None:
+    """The address needs If-Match, which `require_match` reads."""
+
+
 class MissingMatchError(MatcherError):
     """A change does not say which version of the record it is made to."""
 

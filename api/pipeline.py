@@ -1,0 +1,188 @@
+"""What the pipeline's routes share: filters in, records out, each write once and on the version that was read."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import writes
+from api.answers import flatten, record, rows, to_csv, to_xlsx, wanted_format
+from api.directory import Directory
+from api.filters import cursor_of, start_after
+from api.lists import search_words, split
+from api.nearby import one_of, unknown
+from api.schemas import ListParams
+from api.service import Service
+from matcher import stages
+from matcher.errors import InputError
+from matcher.store import pipeline
+from matcher.store.desk import Acting
+from matcher.store.pipeline_rows import ASSIGNMENT, CITY, INTERACTION, OUTCOME, SHORTLIST, Kind, get, page
+
+_PAGING = frozenset(ListParams.model_fields)
+_CHOICES = {"kind": stages.Contact, "stage": stages.Stage, "status": stages.Status, "result": stages.Result}
+_HEAD = (
+    "id",
+    "version",
+    "mission_id",
+    "partner_id",
+    "partner_name",
+    "project_id",
+    "project_name_vi",
+    "project_name_en",
+)
+_TAIL = ("by", "recorded_at")
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    kind.table: (*_HEAD, *kind.fields, *more, *_TAIL)
+    for kind, more in (
+        (INTERACTION, ()), (SHORTLIST, ()), (ASSIGNMENT, ()),
+        (OUTCOME, ("verified", "verification_verdict", "verification_reason", "verification_by",
+                   "verification_recorded_at")),
+    )
+}  # fmt: skip
+"""Columns of the lists as CSV and XLSX."""
+
+
+def listed(request: Request, kind: Kind, params: ListParams) -> Response:
+    """One page of the caller's records of a kind, in the format asked for."""
+    service = Service.of(request)
+    q = None if params.q is None else search_words(params.q)
+    filters = _filters(service.directory, {k: v for k, v in params.model_dump().items() if k not in _PAGING})
+    digest = digest_of([kind.table, q, filters])
+    with service.acting(request) as acting:
+        found = page(acting.cursor, kind, filters=filters, q=q, n=params.n, before=start_before(params.cursor, digest))
+    content = {
+        kind.plural: found.items, "total": found.total, "filters": {"q": q, **filters},
+        "next": None if found.next is None else cursor_of(digest, str(found.next)),
+    }  # fmt: skip
+    return table(request, content, kind.plural, params, COLUMNS[kind.table])
+
+
+def table(
+    request: Request, content: Mapping[str, Any], name: str, params: BaseModel, columns: tuple[str, ...],
+    *, flat: Sequence[Mapping[str, Any]] | None = None,
+) -> Response:  # fmt: skip
+    """A list as JSON, CSV or XLSX; the table formats need the right to export.
+
+    Args:
+        flat: the rows of the table formats; default: the records, objects within them spread over columns.
+    """
+    cells = [flatten(i) for i in content[name]] if flat is None else flat
+    return rows(
+        request, content, wanted=wanted_format(request, getattr(params, "format", None)), name=name,
+        csv=lambda: to_csv(columns, cells), xlsx=lambda: to_xlsx(columns, cells),
+    )  # fmt: skip
+
+
+def read(request: Request, kind: Kind, record_id: int) -> Response:
+    """One record with its history."""
+    with Service.of(request).acting(request) as acting:
+        content = get(acting.cursor, kind, record_id)
+    return record(request, content)
+
+
+def create(request: Request, kind: Kind, body: BaseModel) -> Response:
+    """201 with the new record."""
+
+    def work(acting: Acting, near: pipeline.Near) -> Response:
+        made = pipeline.create(acting.cursor, kind, body.model_dump(), near=near)
+        return writes.created(made, f"/v1/{kind.plural}/{made['id']}")
+
+    return write(request, body, work)
+
+
+def change(request: Request, kind: Kind, record_id: int, body: BaseModel) -> Response:
+    """The record with what was sent changed, as a merge patch (RFC 7396)."""
+    held = writes.require_match(request)
+
+    def work(acting: Acting, near: pipeline.Near) -> Response:
+        changes = body.model_dump(exclude_unset=True)
+        made = pipeline.change(
+            acting.cursor, kind, record_id, changes, fits=lambda known: writes.check_match(held, known), near=near
+        )
+        return writes.changed(made)
+
+    return write(request, body, work, keyed=False)
+
+
+def undo(request: Request, kind: Kind, record_id: int) -> Response:
+    """The record as it was before its newest version."""
+    return write(request, None, lambda acting, _: writes.changed(pipeline.undo(acting.cursor, kind, record_id)))
+
+
+def write(
+    request: Request, body: BaseModel | None, work: Callable[[Acting, pipeline.Near], Response], *, keyed: bool = True
+) -> Response:
+    """The answer of `work` in a transaction of the caller, done once per Idempotency-Key where one is taken."""
+    service = Service.of(request)
+
+    def near(table: str, seen: str) -> list[str]:
+        return _near(service.directory, table, seen)
+
+    with service.acting(request) as acting:
+        if not keyed:
+            return work(acting, near)
+        return writes.once(request, acting, writes.content_of(body), lambda: work(acting, near))
+
+
+def digest_of(asked: object) -> str:
+    """Ties a cursor to the search that it was given for."""
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+
+
+def start_before(cursor: str | None, digest: str) -> int | None:
+    """The identifier before which a page starts.
+
+    Raises:
+        InputError: the cursor is damaged or was given for another search.
+    """
+    if cursor is None:
+        return None
+    last = start_after(cursor, digest)
+    return int(last) if last.isascii() and last.isdigit() and len(last) < 19 else 0
+
+
+def choice(values: list[str], known: tuple[str, ...], pointer: str) -> tuple[str, ...]:
+    """The alternatives of a filter, each one of the known ones.
+
+    Raises:
+        InputError: one is not; names those nearby.
+    """
+    return tuple(one_of(v, set(known), pointer) for v in split(values))
+
+
+def _filters(directory: Directory, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters that are set, each value known."""
+    out: dict[str, Any] = {}
+    for name, given in asked.items():
+        value: Any = given
+        if name in _CHOICES:
+            value = choice(given, get_args(_CHOICES[name]), f"?{name}")
+        elif isinstance(given, list):
+            value = tuple(_known(directory, f"{name.removesuffix('_id')}s", v, f"?{name}") for v in split(given))
+        if value not in (None, ()):
+            out[name] = value
+    return out
+
+
+def _known(directory: Directory, table: str, seen: str, pointer: str) -> str:
+    if seen in directory.shelves[table].names or (table == "missions" and seen == CITY):
+        return seen
+    expected = f"the id of one of the {table}" + (f", or {CITY}" if table == "missions" else "")
+    raise unknown(seen, pointer, expected, directory.nearby(table, seen))
+
+
+def _near(directory: Directory, table: str, seen: str) -> list[str]:
+    """Identifiers with names that resemble an unknown one."""
+    if table == "countries":
+        try:
+            directory.country(seen, "")
+        except InputError as error:
+            hint = error.errors[0]["expected"].partition("nearby: ")[2]
+            return hint.split(", ") if hint else []
+        return []
+    return directory.nearby(table, seen)
