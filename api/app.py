@@ -26,7 +26,21 @@ from api.exposures import Writer
 from api.guard import COOKIE, Door, TooManyError, UnauthenticatedError, kept_secret
 from api.limits import REQUEST_SECONDS, Limits, Patience
 from api.observing import Observed
-from api.routes import countries, engines, health, match, missions, pages, partners, projects, sectors, session
+from api.routes import (
+    audit,
+    countries,
+    engines,
+    health,
+    match,
+    missions,
+    pages,
+    partners,
+    pipeline,
+    projects,
+    reminders,
+    sectors,
+    session,
+)
 from api.security import LOOPBACK, Gate
 from api.service import BusyError, Matchmaking, Service
 from api.shapes import Problem
@@ -97,7 +111,21 @@ _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     )
 }  # fmt: skip
 
-ROUTERS = (projects, partners, missions, countries, sectors, engines, match, session, health, pages)
+ROUTERS = (
+    projects,
+    partners,
+    missions,
+    countries,
+    sectors,
+    engines,
+    match,
+    pipeline,
+    reminders,
+    audit,
+    session,
+    health,
+    pages,
+)
 
 
 def create_app(
