@@ -8,7 +8,9 @@ import codecs
 import csv
 import difflib
 import io
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,14 +42,18 @@ def nearest(name: str, among: Iterable[str]) -> str:
     return f" (nearest: {', '.join(near)})" if near else ""
 
 
-def read_cells(path: Path, *, max_rows: int = MAX_ROWS) -> pl.DataFrame:
+def read_cells(path: Path, *, max_rows: int = MAX_ROWS, separators: str = ",", name: str | None = None) -> pl.DataFrame:
     """Every cell of a CSV file as a string, empty cells as ''; the heading gives the column names.
+
+    Args:
+        separators: those that are understood; the heading tells which one the file has.
+        name: of the file in messages; default: that of the path.
 
     Raises:
         InputError: not there, not UTF-8, NUL bytes, empty, another separator, a row with too few or too many
             cells, an unclosed quotation mark, a column named twice, more than `max_rows` rows.
     """
-    file = path.name
+    file = name or path.name
     if not path.is_file():
         refuse(file, f"{path} is not a file; give the path of a CSV file")
     size = path.stat().st_size
@@ -58,14 +64,47 @@ def read_cells(path: Path, *, max_rows: int = MAX_ROWS) -> pl.DataFrame:
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
         refuse(file, "the file is empty; expected a heading and at least one row")
     _refuse_other_formats(file, head)
-    _scan(path, max_rows)
-    header = _header(file, head)
+    separator = _separator(head, separators)
+    _scan(path, file, max_rows, ord(separator))
+    header = _header(file, head, separator)
     try:
-        cells = pl.read_csv(path, infer_schema=False, quote_char='"', glob=False).fill_null("")
+        cells = pl.read_csv(path, separator=separator, infer_schema=False, quote_char='"', glob=False).fill_null("")
     except pl.exceptions.PolarsError as e:  # the scan lets no file through that is known to end here
         refuse(file, f"the file cannot be read as CSV: {str(e).splitlines()[0]}")
     cells.columns = header
     return cells
+
+
+def _separator(head: bytes, separators: str) -> str:
+    """The separator that divides the heading into most cells; the first one where none does."""
+    line = head.decode("utf-8-sig", errors="ignore").partition("\n")[0]
+    outside = "".join(line.split('"')[::2])
+    return max(separators, key=outside.count)
+
+
+@contextmanager
+def in_utf8(path: Path, name: str) -> Iterator[Path]:
+    """The file, or a copy in UTF-8 of one whose byte order mark says UTF-16, as Excel writes "Unicode text".
+
+    Raises:
+        InputError: it is not what its mark says.
+    """
+    with path.open("rb") as stream:
+        mark = stream.read(2)
+        if mark not in _BOMS:
+            yield path
+            return
+        decoder = codecs.getincrementaldecoder("utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be")()
+        with tempfile.TemporaryDirectory(prefix="matcher-import-") as room:
+            copy = Path(room) / "copy.csv"
+            with copy.open("wb") as out:
+                try:
+                    while block := stream.read(_BLOCK):
+                        out.write(decoder.decode(block).encode())
+                    decoder.decode(b"", final=True)
+                except UnicodeError:
+                    refuse(name, f"the file begins as UTF-16 but is damaged; {_SAVE}", seen="UTF-16", expected="UTF-8")
+            yield copy
 
 
 def _refuse_other_formats(file: str, head: bytes) -> None:
@@ -91,9 +130,9 @@ def _guess_encoding(block: bytes) -> str:
     return "an 8-bit code page such as Windows-1252"
 
 
-def _header(file: str, head: bytes) -> list[str]:
+def _header(file: str, head: bytes, separator: str) -> list[str]:
     text = head.decode("utf-8-sig", errors="ignore")  # the scan has proved UTF-8; the block may end inside a character
-    header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline="")))]
+    header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         seen = ";" if ";" in header[0] else "tab"
         refuse(file, f"the cells are separated by {seen!r}; expected commas; {_SAVE}", seen=seen, expected=",")
@@ -109,9 +148,8 @@ def _header(file: str, head: bytes) -> list[str]:
     return header
 
 
-def _scan(path: Path, max_rows: int) -> None:
+def _scan(path: Path, file: str, max_rows: int, separator: int) -> None:
     """Checks bytes and structure; reads no further than the first thing that is wrong."""
-    file = path.name
     decoder = codecs.getincrementaldecoder("utf-8")()
     records = commas = open_quote = 0  # whole records so far; commas of the record at hand; 1 inside quotation marks
     expected: int | None = None
@@ -135,8 +173,8 @@ def _scan(path: Path, max_rows: int) -> None:
             codes = np.frombuffer(block, dtype=np.uint8)
             inside = (np.cumsum(codes == 34, dtype=np.int64) + open_quote) & 1
             ends = np.flatnonzero((codes == 10) & (inside == 0))
-            _refuse_stray_quote(file, codes, inside, last, open_quote, records, ends)
-            seen = np.cumsum((codes == 44) & (inside == 0), dtype=np.int64)
+            _refuse_stray_quote(file, codes, inside, last, open_quote, records, ends, separator)
+            seen = np.cumsum((codes == separator) & (inside == 0), dtype=np.int64)
             per_record = np.diff(seen[ends], prepend=-commas)
             if ends.size:
                 expected = int(per_record[0]) if expected is None else expected
@@ -171,12 +209,13 @@ def _refuse_stray_quote(
     open_quote: int,
     records: int,
     ends: npt.NDArray[np.int64],
+    separator: int,
 ) -> None:
     """Refuses a quotation mark that neither opens, nor closes, nor doubles: readers disagree on such a cell."""
     before = np.concatenate(([np.uint8(last)], codes[:-1]))
     was_inside = np.concatenate(([open_quote], inside[:-1]))
-    opens_amid = (codes == 34) & (was_inside == 0) & ~np.isin(before, (10, 34, 44))
-    closes_amid = (before == 34) & (was_inside == 0) & ~np.isin(codes, (10, 13, 34, 44))
+    opens_amid = (codes == 34) & (was_inside == 0) & ~np.isin(before, (10, 34, separator))
+    closes_amid = (before == 34) & (was_inside == 0) & ~np.isin(codes, (10, 13, 34, separator))
     found = np.flatnonzero(opens_amid | closes_amid)
     if found.size:
         row = records + 1 + int(np.searchsorted(ends, found[0]))
@@ -189,7 +228,7 @@ def _refuse_stray_quote(
 
 
 def _refuse_ragged(file: str, row: int, cells: int, expected: int) -> NoReturn:
-    why = "is blank; remove it" if cells == 1 else "quote a cell that contains a comma or a line break"
+    why = "is blank; remove it" if cells == 1 else "quote a cell that contains the separator or a line break"
     what = f"row {row} {why}" if cells == 1 else f"row {row} has {cells} cells; the heading has {expected}; {why}"
     refuse(file, what, pointer=f"/{row}", seen=f"{cells} cells", expected=f"{expected} cells")
 

@@ -1,4 +1,4 @@
-"""Files of the neutral match format, or with columns of our own tables, as rows of our tables.
+"""Files of the neutral match format, with columns of our own tables or with an official's headings, as our rows.
 
 The neutral format is what public match datasets use: projects with one `name` and one `value_usd`, partners
 with the source's own `sector` label, deals without an identifier.
@@ -15,11 +15,12 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from matcher.errors import InputError
+from matcher.ingest import headings
 from matcher.records import DAY, LIST, MONEY, NUM, TABLES, TEXT, Reference
 from matcher.text import fold, nfc
 
-EXTRA: dict[str, dict[str, pl.DataType]] = {"projects": {"name": TEXT, "value_usd": NUM}}
-"""Columns of the neutral format that our tables do not have under the same name."""
+EXTRA: dict[str, dict[str, pl.DataType]] = {"projects": {"name": TEXT, "value_usd": NUM, "value_vnd": NUM}}
+"""Columns of the neutral format, and amounts in dong, that our tables do not have under the same name."""
 
 _DEFAULTS: dict[str, dict[str, str]] = {
     "projects": {"status": "calling"},
@@ -83,11 +84,11 @@ def makes_key(kind: str) -> bool:
 
 
 def rename(columns: Sequence[str], mapping: Mapping[str, str], kind: str, file: str) -> dict[str, str]:
-    """File column -> our column for every column that is read; the mapping comes first.
+    """File column -> our column for every column that is read; the mapping comes first, then our names, then words.
 
     Raises:
         InputError: a mapping names a column or field that does not exist, two columns go to one field, a column
-            looks like a misspelt field, or no column is known.
+            looks like a misspelt field or has another unit than its field, or no column is known.
     """
     fields = list(fields_of(kind))
     for column, field in mapping.items():
@@ -96,7 +97,24 @@ def rename(columns: Sequence[str], mapping: Mapping[str, str], kind: str, file: 
         if field not in fields:
             likely = process.extractOne(field, fields)[0]
             raise InputError(f'"{field}" is not a field of {kind}; did you mean {likely}? Fields: {", ".join(fields)}.')
-    read = {c: mapping.get(c, c) for c in columns if mapping.get(c, c) in fields}
+    given = {c: mapping.get(c, c) for c in columns if mapping.get(c, c) in fields}
+    said = {c: headings.field_of(c, kind) for c in columns if c not in given}
+    given |= {c: field for c, field in said.items() if field and field not in given.values()}
+    read = {c: given[c] for c in columns if c in given}
+    bare = [c for c, f in read.items() if f == headings.VALUE]
+    if bare:
+        raise InputError(
+            f'{file}: the heading "{bare[0]}" does not say in which money; write "{bare[0]} (tỷ đồng)" or '
+            f'"{bare[0]} (triệu USD)", or give --map "{bare[0]}=value_usd".'
+        )
+    for column, field in read.items():
+        unit = headings.split_unit(column)[1]
+        meant = "ha" if field == "area_ha" else "usd" if "_usd" in field else "vnd" if field == "value_vnd" else unit.of
+        if unit.of not in (None, meant):
+            raise InputError(
+                f'{file}: the column "{column}" is in {unit.of}, but {field} is in {meant}; give the amounts '
+                f"in {meant} or map the column to another field."
+            )
     twice = [f for f, count in Counter(read.values()).items() if count > 1]
     if twice:
         sources = ", ".join(c for c, f in read.items() if f == twice[0])
@@ -124,6 +142,7 @@ def adapt(
     present: pl.DataFrame,
     reference: Reference,
     provenance: Mapping[str, str | date | None],
+    vnd_per_usd: float | None = None,
 ) -> Adapted:
     """The rows of a file with exactly the columns of our table.
 
@@ -133,9 +152,12 @@ def adapt(
     Args:
         frame: the typed columns that the file gives, under the names of our table or of `EXTRA`.
         present: the table as it is in the store.
+        vnd_per_usd: makes dollars of amounts in dong, marked as estimated; None: they stay unknown.
     """
     warnings: Counter[str] = Counter()
     columns = TABLES[kind].columns
+    if "value_vnd" in frame.columns:
+        frame = _dong(frame, vnd_per_usd, warnings)
     frame = _DERIVE[kind](frame, present) if kind in _DERIVE else frame
     given = set(frame.columns)
     for column, value in provenance.items():
@@ -181,6 +203,25 @@ def _projects(frame: pl.DataFrame, present: pl.DataFrame) -> pl.DataFrame:
             known.then(pl.lit(value=False)).alias("value_usd_estimated"),
         )
     return frame.drop("name", "value_usd", strict=False)
+
+
+def _dong(frame: pl.DataFrame, vnd_per_usd: float | None, warnings: Counter[str]) -> pl.DataFrame:
+    """Amounts in dong are exact values; dollars are those of the file, else converted."""
+    dong = pl.col("value_vnd")
+    own = pl.col("value_usd") if "value_usd" in frame.columns else pl.lit(None, NUM)
+    converted = pl.lit(None, NUM) if vnd_per_usd is None else (dong / vnd_per_usd).round(0)
+    dollars = pl.coalesce(own, converted)
+    if vnd_per_usd is not None:
+        count = frame.select((dong.is_not_null() & own.is_null()).sum()).item()
+        if count:
+            warnings[f"the value in dong was also converted to dollars, at {vnd_per_usd:,.0f} dong a dollar"] += count
+    return frame.with_columns(
+        *(pl.coalesce(dong, own).cast(MONEY).alias(c) for c in ("value_min", "value_max")),
+        *(dollars.alias(c) for c in ("value_usd_min", "value_usd_max")),
+        pl.when(dong.is_not_null()).then(pl.lit("VND")).when(own.is_not_null()).then(pl.lit("USD"))
+        .alias("value_currency"),
+        pl.when(dollars.is_not_null()).then(own.is_null()).alias("value_usd_estimated"),
+    ).drop("value_vnd")  # fmt: skip
 
 
 def _deals(frame: pl.DataFrame, present: pl.DataFrame) -> pl.DataFrame:

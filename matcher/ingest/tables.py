@@ -5,7 +5,10 @@ the heading is row 1. polars checks whole columns; single cells are looked at on
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -39,35 +42,98 @@ _PATTERNS: dict[type[pl.DataType], tuple[str, str]] = {
 }
 
 
-class Problems:
-    """The errors of one file: all are counted, the first ones are spelled out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """One cell that is not as it must be: where it stands, what was seen, what was expected.
 
-    def __init__(self, file: str) -> None:
+    `sheet` is None in a CSV file; `row` is None where the whole file is meant.
+    """
+
+    sheet: str | None
+    row: int | None
+    column: str | None
+    seen: str
+    expected: str
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The cell as the API tells it."""
+        return asdict(self)
+
+
+class CellsError(InputError):
+    """Cells of a file are wrong.
+
+    Attributes:
+        wrong: the first ones; `count` says how many there are.
+    """
+
+    def __init__(self, message: str, errors: list[dict[str, str]], wrong: tuple[Wrong, ...], count: int) -> None:
+        super().__init__(message, errors)
+        self.wrong, self.count = wrong, count
+
+
+class Problems:
+    """The errors of one file: all are counted, the first ones are spelled out.
+
+    Args:
+        shown: how many are spelled out.
+    """
+
+    def __init__(self, file: str, *, shown: int = _SHOWN) -> None:
         self.file = file
+        self.shown = shown
         self.count = 0
         self.lines: list[str] = []
         self.errors: list[dict[str, str]] = []
+        self.wrong: list[Wrong] = []
+        self._sheet: str | None = None
+        self._names: Mapping[str, str] = {}
+        self._known: dict[tuple[str | None, str], set[int]] = {}
+
+    def enter(self, sheet: str | None, names: Mapping[str, str]) -> None:
+        """What follows is about this sheet of a workbook, whose columns have these names (ours -> theirs)."""
+        self._sheet, self._names = sheet, names
+
+    @property
+    def room(self) -> int:
+        """How many more will be spelled out."""
+        return max(0, self.shown - len(self.lines))
 
     def add(self, frame: pl.DataFrame, column: str, why: str, expected: str) -> None:
-        """Notes every row of a frame with the columns `#row` and `column`."""
+        """Notes every row of a frame with the columns `#row` and `column`; of a cell only the first problem is told."""
+        known = self._known.setdefault((self._sheet, column), set())
+        frame = frame.filter(~pl.col(ROW).is_in(known)) if known else frame
+        known.update(frame[ROW])
         self.count += frame.height
-        for row, value in frame.select(ROW, column).head(max(0, _SHOWN - len(self.lines))).iter_rows():
+        for row, value in frame.select(ROW, column).head(self.room).iter_rows():
             self.note(row, column, value, why, expected)
 
     def note(self, row: int, column: str, value: object, why: str, expected: str) -> None:
         """Spells out the problem of one cell; the caller counts it."""
         seen = "" if value is None else str(value)
         seen = seen if len(seen) <= 80 else f"{seen[:77]}…"
-        self.lines.append(f'{self.file}, row {row}, column "{column}": "{seen}" {why}')
-        self.errors.append({"pointer": f"/{row}/{column}", "seen": seen, "expected": expected})
+        column = self._names.get(column, column)
+        where = self.file if self._sheet is None else f'Sheet "{self._sheet}"'
+        line = f'{where}, row {row}, column "{column}": "{seen}" {why}'
+        self.lines.append(line)
+        place = f"/{row}/{column}" if self._sheet is None else f"/{self._sheet}/{row}/{column}"
+        self.errors.append({"pointer": place, "seen": seen, "expected": expected})
+        self.wrong.append(
+            Wrong(sheet=self._sheet, row=row, column=column, seen=seen, expected=expected, message=line)
+        )  # fmt: skip
 
     def raise_if_any(self) -> None:
-        """Raises InputError with the first problems spelled out and the others counted."""
+        """Raises CellsError with the first problems spelled out, row by row, and the others counted."""
         if not self.count:
             return
         more = self.count - len(self.lines)
         rest = [f"{self.file}: {more} more errors"] if more > 0 else []
-        raise InputError("\n".join(self.lines + rest), self.errors)
+        sheets = list(dict.fromkeys(w.sheet for w in self.wrong))
+        by_row = sorted(range(len(self.wrong)), key=lambda i: (sheets.index(self.wrong[i].sheet), self.wrong[i].row))
+        told = [self.wrong[i] for i in by_row]
+        errors = [self.errors[i] for i in by_row]
+        raise CellsError("\n".join([w.message for w in told] + rest), errors, tuple(told), self.count)
 
 
 def read_csv(
@@ -98,10 +164,10 @@ def read_csv(
     if not complete and cells.is_empty():
         raise InputError(f"{path.name}: there is a heading but no row; expected at least one row")
     problems = Problems(path.name)
-    cells = _tidy(cells, problems, strict=complete).with_row_index(ROW, offset=2)
-    _check_cells(cells, problems)
+    cells = tidy(cells, problems, strict=complete).with_row_index(ROW, offset=2)
+    check_cells(cells, problems)
     frame = typed(cells, columns, problems)
-    _check_frame(frame, table, required, known or {}, problems)
+    check_frame(frame, table, required, known or {}, problems)
     problems.raise_if_any()
     return frame.drop(ROW)
 
@@ -161,16 +227,21 @@ def validate(tables: Mapping[str, pl.DataFrame]) -> list[str]:
             found.append(f"{name}: columns are {dict(frame.schema)}; expected {dict(spec.columns)}")
             continue
         problems = Problems(name)
-        numbered = frame.with_row_index(ROW, offset=2)
-        _check_frame(numbered, name, spec.required, known, problems)
-        for column in (c for c, t in spec.columns.items() if t == pl.String):
-            untidy = numbered.filter(_changed_by_nfc(frame.get_column(column)))
-            problems.add(untidy, column, "is not tidy NFC text", "NFC, single spaces, no line break")
-        _check_sense(numbered, problems)
+        check_rows(frame.with_row_index(ROW, offset=2), name, known, problems)
         found += problems.lines
         if problems.count > len(problems.lines):
             found.append(f"{name}: {problems.count - len(problems.lines)} more errors")
     return found
+
+
+def check_rows(frame: pl.DataFrame, name: str, known: Mapping[str, Collection[str]], problems: Problems) -> None:
+    """Notes what breaks a table's rules in rows that have all of its columns, and `#row`."""
+    spec = TABLES[name]
+    check_frame(frame, name, spec.required, known, problems)
+    for column in (c for c, t in spec.columns.items() if t == pl.String):
+        untidy = frame.filter(_changed_by_nfc(frame.get_column(column)))
+        problems.add(untidy, column, "is not tidy NFC text", "NFC, single spaces, no line break")
+    _check_sense(frame, problems)
 
 
 def _changed_by_nfc(values: pl.Series) -> pl.Series:
@@ -179,7 +250,7 @@ def _changed_by_nfc(values: pl.Series) -> pl.Series:
     return untidy.fill_null(value=False)
 
 
-def _tidy(cells: pl.DataFrame, problems: Problems, *, strict: bool) -> pl.DataFrame:
+def tidy(cells: pl.DataFrame, problems: Problems, *, strict: bool) -> pl.DataFrame:
     """Cells in NFC; in strict mode a cell that is not is an error."""
     done: list[pl.Series] = []
     for column in cells.get_columns():
@@ -195,7 +266,7 @@ def _tidy(cells: pl.DataFrame, problems: Problems, *, strict: bool) -> pl.DataFr
     return pl.DataFrame(done)
 
 
-def _check_cells(cells: pl.DataFrame, problems: Problems) -> None:
+def check_cells(cells: pl.DataFrame, problems: Problems) -> None:
     """Notes cells that a spreadsheet would execute and cells that are too long."""
     for column in cells.columns[1:]:
         text = pl.col(column)
@@ -205,8 +276,18 @@ def _check_cells(cells: pl.DataFrame, problems: Problems) -> None:
         problems.add(long, column, f"has more than {MAX_CELL:,} characters", f"at most {MAX_CELL} characters")
 
 
-def typed(cells: pl.DataFrame, columns: Mapping[str, pl.DataType], problems: Problems) -> pl.DataFrame:
-    """The cells in their types; '' is null; a cell that cannot be read is noted and null."""
+def typed(
+    cells: pl.DataFrame,
+    columns: Mapping[str, pl.DataType],
+    problems: Problems,
+    *,
+    why_not: Mapping[type[pl.DataType], str] = MappingProxyType({}),
+) -> pl.DataFrame:
+    """The cells in their types; '' is null; a cell that cannot be read is noted and null.
+
+    Args:
+        why_not: what is said of such a cell instead of the usual words, by type.
+    """
     done = [pl.col(ROW)]
     for column, dtype in columns.items():
         if column not in cells.columns:
@@ -225,6 +306,7 @@ def typed(cells: pl.DataFrame, columns: Mapping[str, pl.DataType], problems: Pro
             done.append(text.alias(column))
         else:
             pattern, why = _PATTERNS[dtype.base_type()]
+            why = why_not.get(dtype.base_type(), why)
             plain = pl.when(text.str.contains(pattern)).then(text)
             value = plain == "true" if dtype == pl.Boolean else plain.cast(dtype, strict=False)
             if dtype == pl.Date:
@@ -236,7 +318,7 @@ def typed(cells: pl.DataFrame, columns: Mapping[str, pl.DataType], problems: Pro
     return cells.select(done)
 
 
-def _check_frame(
+def check_frame(
     frame: pl.DataFrame,
     table: str | Table,
     required: Sequence[str],
@@ -289,7 +371,7 @@ def check_ref(frame: pl.DataFrame, column: str, target: str, keys: set[str], pro
     wrong = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(list(keys)))
     what = _CODES.get(target, f"a key of {target}")
     problems.count += wrong.height
-    for row, value in wrong.select(ROW, column).head(max(0, _SHOWN - len(problems.lines))).iter_rows():
+    for row, value in wrong.select(ROW, column).head(problems.room).iter_rows():
         problems.note(row, column, value, f"is not in {target}{nearest(value, keys)}; expected {what}", what)
 
 
@@ -298,7 +380,7 @@ def check_key(frame: pl.DataFrame, key: Sequence[str], problems: Problems) -> No
     again = frame.group_by(key, maintain_order=True).agg(pl.col(ROW)).filter(pl.col(ROW).list.len() > 1)
     again = again.filter(pl.any_horizontal(pl.col(c).is_not_null() for c in key))
     problems.count += again.height
-    for found in again.head(max(0, _SHOWN - len(problems.lines))).iter_rows(named=True):
+    for found in again.head(problems.room).iter_rows(named=True):
         rows = found[ROW]
         value = " · ".join(str(found[c]) for c in key if found[c] is not None)
         also = " and ".join(str(r) for r in rows)
