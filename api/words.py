@@ -13,6 +13,7 @@ from matcher.text import nfc
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONEY = re.compile(r"\d{1,18}(\.\d{1,2})?", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_DIGITS = re.compile(r"\d{1,30}", re.ASCII)
 _KEPT = "\n\t"
 
 
@@ -67,6 +68,13 @@ def _money(value: object) -> object:
     if isinstance(value, str) and _MONEY.fullmatch(value):
         return Decimal(value)
     raise ValueError('a whole number, or decimal digits as text such as "12500000.50"')
+
+
+def digits(value: object) -> object:
+    """An identifier in an address is digits and nothing else: `1.0` names nothing."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("a whole number")
+    return value
 
 
 def optional(**more: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from api import pipeline, schemas, writes
@@ -15,13 +16,14 @@ from api.lists import TABLE_FORMATS
 from api.security import json_only
 from api.service import Service
 from api.shapes import Problem
+from api.words import digits
 from matcher.store import pipeline as store
 from matcher.store.offices import at
 from matcher.store.pipeline_rows import ASSIGNMENT, INTERACTION, OUTCOME, SHORTLIST
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute)
 
-RecordId = Annotated[int, Path(alias="id", ge=1, lt=2**63, examples=[1])]
+RecordId = Annotated[int, BeforeValidator(digits), Path(alias="id", ge=1, lt=2**63, examples=[1])]
 PartnerId = Annotated[str, Path(max_length=200, examples=["P288437fb"])]
 NoParams = Annotated[schemas.RecordParams, Query()]
 

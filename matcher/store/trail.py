@@ -36,7 +36,9 @@ def audit(cursor: psycopg.Cursor, *, filters: Mapping[str, Any], n: int = 50, be
         filters: `actor`, `action`, `account_id` -> alternatives; `since`, `until` -> days (UTC), both included.
         before: identifier after which the page begins.
     """
-    given: dict[str, Any] = {k: v for k, v in filters.items() if v not in (None, (), [])}
+    given: dict[str, Any] = {
+        k: list(v) if isinstance(v, tuple) else v for k, v in filters.items() if v not in (None, (), [])
+    }
     conditions = sql.SQL(" AND ").join([sql.SQL("true"), *(_AUDITED[k] for k in given)])
     given |= {"before": before, "n": n + 1}
     total: int = one(cursor.execute(sql.SQL("SELECT count(*) FROM audit a WHERE ") + conditions, given))
