@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from rapidfuzz import process
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.staticfiles import StaticFiles
 
 from api import permissions, sampling
@@ -30,7 +31,11 @@ from api.routes import (
     audit,
     countries,
     engines,
+    evaluation,
+    exposures,
     health,
+    imports,
+    judgments,
     match,
     missions,
     pages,
@@ -120,7 +125,11 @@ ROUTERS = (
     engines,
     match,
     pipeline,
+    imports,
     reminders,
+    judgments,
+    exposures,
+    evaluation,
     audit,
     session,
     health,
@@ -147,6 +156,7 @@ def create_app(
         local: nobody but this machine is served, so that cookies need no TLS and demo accounts may sign in.
         rate: requests a second of one account; 0: no limit. Default: that of the settings, where they are read.
     """
+    reports: Path | None = None
     if make is None or desk is None or secret is None:
         settings = load()
         site = settings.site()
@@ -154,6 +164,7 @@ def create_app(
         make, desk = make or (lambda: _matchmaker(site)), desk or (lambda: opening.open_desk(site))
         given = settings.secret.get_secret_value() if settings.secret else None
         secret = secret or given or kept_secret(site.data_dir)
+        reports = site.data_dir / "runs" / "evaluation"
     service = Service(make, desk)
     writer = Writer(lambda: service.desk)
 
@@ -184,6 +195,7 @@ def create_app(
     app.state.service = service
     app.state.exposures = writer
     app.state.limits = Limits(rate)
+    app.state.evaluation = reports
     app.state.door = Door(lambda: service.desk, secret=secret, local=local)
     app.state.local = local
     app.state.wants_page = pages.wants_page
@@ -262,11 +274,19 @@ async def _http_refused(request: Request, error: Exception) -> Response:
         case 404:
             detail = f"There is nothing at {request.url.path[:200]}. GET /openapi.json lists every address."
         case 405:
-            allowed = (error.headers or {}).get("Allow", "GET")
+            allowed = ", ".join(_methods_at(request)) or "GET"
             detail = f"{request.method} is not possible here; {allowed} is."
+            return _answer(request, code, detail, headers={"allow": allowed})
         case _:
             pass
     return _answer(request, code, detail, headers=error.headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method that the routes of this address take, together; the framework names those of the first only."""
+    contexts = iter_route_contexts(request.app.routes)
+    at = [c.original_route for c in contexts if compile_path(c.path)[0].match(request.url.path)]
+    return sorted({m for route in at for m in getattr(route, "methods", None) or ()})
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

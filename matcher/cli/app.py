@@ -66,7 +66,7 @@ def init(shown: Shown = Format.TABLE) -> None:
 @app.command("import")
 def import_(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file in UTF-8 with a header row.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file or Excel workbook (.xlsx) with a heading.")],
     kind: Annotated[Kind, typer.Option(help="What the rows are.")],
     source: Annotated[str | None, typer.Option(help="Who says so; default: the file's name.")] = None,
     source_on: Annotated[
@@ -74,13 +74,14 @@ def import_(
         typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="When the source was published."),
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Terms under which the source may be used.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Read this sheet alone; default: every visible one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
     mapping: Annotated[
         list[str] | None, typer.Option("--map", metavar="COL=FIELD", help="Read column COL as FIELD; repeatable.")
     ] = None,
     shown: Shown = Format.TABLE,
 ) -> None:
-    """Import a CSV file: all of it or nothing. Records with a known identifier are updated."""
+    """Import a CSV file or workbook: all of it or nothing. Records with a known identifier are updated."""
     if kind is Kind.SCREENING:
         raise InputError("Screening lists cannot be imported yet: screening comes with a later version.")
     from matcher.jobs import importing
@@ -94,13 +95,18 @@ def import_(
             source=source or file.name,
             source_on=source_on and source_on.date(),
             licence=licence,
+            sheet=sheet,
             mapping=_mapping(mapping or []),
             dry_run=dry_run,
             actor=actor(),
             progress=tell,
         )
     for warning, count in report.warnings.items():
-        typer.echo(f"warning: {warning} (rows: {count})", err=True)
+        typer.echo(f"warning: {warning} (rows: {count})" if count else f"warning: {warning}", err=True)
+    for twin in report.resembling:
+        place = f"row {twin.row}" if twin.sheet is None else f'sheet "{twin.sheet}", row {twin.row}'
+        near = ", ".join(twin.like)
+        typer.echo(f'warning: {place}: {twin.record} "{twin.name}" has almost the name of {near}', err=True)
     if shown is Format.JSON:
         print_json(report.to_json())
         return
@@ -111,6 +117,24 @@ def import_(
         f"{report.rows} {report.kind} in {report.file}: {report.new} {verb} added, {report.changed} changed, "
         f"{report.equal} are as they stand."
     )
+    if report.batch is not None:
+        typer.echo(f"batch {report.batch}; to take it back: matcher undo {report.batch}")
+
+
+@app.command()
+def undo(
+    batch: Annotated[int, typer.Argument(metavar="BATCH", help="Number that the import printed.", min=1)],
+    shown: Shown = Format.TABLE,
+) -> None:
+    """Undo an import: its rows count no more. Refused where other records refer to what would vanish."""
+    from matcher.jobs.opening import open_store
+
+    with open_store(settings().site()) as store:
+        done = store.undo(batch, actor=actor())
+    if shown is Format.JSON:
+        print_json({"undone": batch, "batch": done.id, "kind": done.table, "rows": done.n_rows})
+        return
+    typer.echo(f"{done.n_rows} rows of {done.table} count no more; batch {batch} is undone.")
 
 
 @app.command()

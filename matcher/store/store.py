@@ -280,6 +280,15 @@ class Store:
             n_rows=done.n_rows, content_hash=done.content_hash,
         )  # fmt: skip
 
+    def alone(self) -> None:
+        """Nobody else writes facts until the transaction around this store ends; without one it says nothing.
+
+        Raises:
+            ConflictError: another writer takes too long.
+        """
+        with self._cursor() as cursor:
+            self._alone(cursor)
+
     def undone(self) -> list[undoing.Undone]:
         """Batches that count no more, oldest undo first."""
         with self._cursor() as cursor:
