@@ -202,7 +202,7 @@ async def admit(request: Request, permission: permissions.Permission) -> Respons
     try:
         caller = door.caller(request) if door.known(request) else await service.run(door.caller, request)
     except UnauthenticatedError:
-        request.app.state.limits.unknown(request)
+        request.app.state.limits.stranger(request.client.host if request.client else "")
         if request.app.state.wants_page(request):
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             asked = {"next": here} if request.method in SAFE else {}

@@ -17,13 +17,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.guard import COOKIE, TooManyError
+from api.guard import TooManyError
 from matcher.identity import Caller
 
 BURST = 4
 """Seconds' worth of requests that may come at once."""
 FAILURES, FAILURES_A_MINUTE = 20, 10
-"""Wrong passwords, keys and sessions from one address: so many at once, and so many a minute after that."""
+"""Wrong passwords from one address: so many at once, and so many a minute after that."""
 REMEMBERED = 10_000
 """Accounts and addresses whose requests are counted; the one that was quiet longest is forgotten first."""
 
@@ -90,23 +90,12 @@ class Limits:
         _refuse(self._accounts.take(caller.account_id), "This account sends too many requests")
 
     def stranger(self, address: str) -> None:
-        """Somebody without key or session may ask this, too.
+        """Somebody without a key or session that is known may ask this, too: both are too long to be guessed.
 
         Raises:
             TooManyError: not so soon.
         """
         _refuse(self._strangers.take(address), "Too many requests without sign-in come from this address")
-
-    def unknown(self, request: Request) -> None:
-        """Nobody known sent this request: with a wrong key or session, or with none.
-
-        Raises:
-            TooManyError: too many of these came from its address.
-        """
-        if "authorization" in request.headers or COOKIE in request.cookies:
-            self.failed(address_of(request))
-        else:
-            self.stranger(address_of(request))
 
     def may_try(self, address: str) -> None:
         """A password may be tried from here.
@@ -114,15 +103,15 @@ class Limits:
         Raises:
             TooManyError: too many wrong ones came from here.
         """
-        _refuse(self._failures.wait(address), "Too many wrong passwords or keys come from this address")
+        _refuse(self._failures.wait(address), "Too many wrong passwords come from this address")
 
     def failed(self, address: str) -> None:
-        """A password, key or session from here was wrong.
+        """A password from here was wrong.
 
         Raises:
             TooManyError: too many were.
         """
-        _refuse(self._failures.take(address), "Too many wrong passwords or keys come from this address")
+        _refuse(self._failures.take(address), "Too many wrong passwords come from this address")
 
 
 def _refuse(seconds: int, why: str) -> None:

@@ -1,11 +1,11 @@
 """What goes in: the query parameters and bodies of every address, checked before anything is done with them."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.answers import Format
+from api.words import Day
 from matcher.records import FORMS, MISSION_TYPES, PARTNER_KINDS, PROJECT_STATUSES, Sort
 
 MAX_N = 200
@@ -121,7 +121,7 @@ class MatchParams(Strict):
     n: int = Field(default=10, ge=1, le=MAX_N, description="matches on this page")
     cursor: str | None = Field(default=None, max_length=MAX_CURSOR_CHARS, description="`next` of the page before")
     sort: Sort = Field(default="partner", description=SORT)
-    as_of: date | None = Field(default=None, description="facts public on that day; default: today")
+    as_of: Day | None = Field(default=None, description="facts public on that day; default: today")
     lang: Lang | None = Field(default=None, description="language of the values; default: Accept-Language, else en")
     format: Format | None = Field(default=None, description="instead of the Accept header")
     sector: Many = Field(description="city sector, ISIC section or code; a code includes what is below it")
@@ -188,7 +188,7 @@ class MatchRequest(Body):
     n: int = Field(default=10, ge=1, le=MAX_N)
     cursor: str | None = Field(default=None, max_length=MAX_CURSOR_CHARS)
     sort: Sort = Field(default="partner", description=SORT)
-    as_of: Annotated[date | None, Field(strict=False)] = None
+    as_of: Day | None = None
     lang: Lang | None = None
 
 

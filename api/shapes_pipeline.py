@@ -141,6 +141,8 @@ class _OutcomeFields(Strict):
 class OutcomeVersion(_OutcomeFields, _Version):
     """What an outcome said."""
 
+    project_id: str
+
 
 class Outcome(_OutcomeFields, _Record):
     """How it ended between a partner and a project."""

@@ -12,6 +12,7 @@ from fake_matchmaker import ACCREDITATION, MISSIONS, FakeMatchmaker
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.security import LOOPBACK
 from matcher.jobs import opening
 from matcher.records import REFERENCE_TABLES, TABLES, Facts, MatchList, Query
 from matcher.store import Store, accounts
@@ -121,6 +122,6 @@ def serving(url: str, keys: Mapping[str, str]) -> Iterator[Offices]:
         finally:
             opened.close()
 
-    app = create_app(lambda: StoredMatchmaker(url), desk=desk, hosts=("testserver",), secret=SECRET)
-    with TestClient(app, follow_redirects=False) as client:
+    app = create_app(lambda: StoredMatchmaker(url), desk=desk, hosts=(*LOOPBACK, "testserver"), secret=SECRET)
+    with TestClient(app, follow_redirects=False, client=("127.0.0.1", 50_000)) as client:
         yield Offices(url=url, keys=keys, client=client)

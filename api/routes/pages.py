@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
 MATCHES_SHOWN = 20
 STATUS_ORDER = ("calling", "approved", "preparing", "proposed", "investor_selected", "under_construction", "operating")
-PLAIN_PATHS = ("/v1", "/healthz", "/readyz", "/openapi.json", "/static")
+PLAIN_PATHS = ("/v1", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static")
 
 Asked = Annotated[str | None, Query(max_length=500)]
 Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR_CHARS)]
