@@ -76,7 +76,7 @@ class EmbeddedServer:
         self.admin_url = admin_url
         self._claim: int | None = claim
         self._reviving = threading.Lock()
-        self._crashed, self._tried = False, 0.0
+        self._tried = 0.0
         atexit.register(self.stop)
 
     @classmethod
@@ -97,6 +97,7 @@ class EmbeddedServer:
                 _initialise(place)
                 running = _running(place)
                 socket = _launch(place) if running is None else running[1]
+                (place.home / "stopped").unlink(missing_ok=True)
                 _bootstrap(place, socket)
                 urls = _url(place, socket, ROLE), _url(place, socket, ADMIN)
                 if keep:
@@ -110,7 +111,7 @@ class EmbeddedServer:
     def revive(self) -> str:
         """The URL to connect to now: a server that was killed is started again, and its socket may have moved.
 
-        A server that was stopped on purpose stays stopped.
+        A server that was stopped by `matcher db stop --force` stays stopped.
 
         Raises:
             SourceError: it does not run, and either was stopped, or is being started, or has just failed to start.
@@ -121,19 +122,15 @@ class EmbeddedServer:
             if self._claim is None:
                 raise SourceError("This process has left the database server; start it anew.")
             with _locked(self.place):
-                # A server that ends in good order takes this file away.
-                left = (self.place.cluster / "postmaster.pid").exists()
                 running = _running(self.place)
-                socket = self._restart(left) if running is None else running[1]
-                self._crashed = False
+                socket = self._restart() if running is None else running[1]
                 self.url, self.admin_url = (_url(self.place, socket, role) for role in (ROLE, ADMIN))
             return self.url
         finally:
             self._reviving.release()
 
-    def _restart(self, left: bool) -> Path:
-        self._crashed = self._crashed or left
-        if not self._crashed:
+    def _restart(self) -> Path:
+        if (self.place.home / "stopped").exists():
             raise SourceError("The database server was stopped; start it with `matcher db start`.")
         if time.monotonic() < self._tried + REVIVE_SECONDS:
             raise SourceError("The database server does not start; the next attempt is made in a second.")
@@ -190,6 +187,7 @@ def stop(data_dir: Path, *, force: bool = False) -> ServerStatus:
                 f"The database server of {data_dir} is in use by another process; end that process first, or force."
             )
         (place.home / "keep").unlink(missing_ok=True)
+        os.close(_open(place, "stopped"))
         _halt(place)
     return _status(place)
 

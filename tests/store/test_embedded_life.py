@@ -58,9 +58,9 @@ def kill(process):
     process.communicate()
 
 
-def kill_server(server):
+def kill_server(server, with_signal=signal.SIGKILL):
     pid = server.status().pid
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, with_signal)
     deadline = time.monotonic() + 30
     while server.status().running and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -131,6 +131,13 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged(data_dir):
         os.kill(server.status().pid, signal.SIGKILL)
     with EmbeddedServer.start(data_dir) as server, Store.open(server.url) as store:
         assert store.read("terms").equals(terms)
+
+
+def test_a_server_that_somebody_else_ended_in_good_order_is_started_again(data_dir):
+    with EmbeddedServer.start(data_dir) as server:
+        kill_server(server, signal.SIGINT)
+        server.revive()
+        assert alive(server)
 
 
 @pytest.mark.parametrize("name", ["data", "x" * 120])
