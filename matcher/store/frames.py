@@ -75,6 +75,16 @@ def _array_literal(column: str) -> pl.Expr:
     return pl.concat_str(pl.lit("{"), pl.col(column).list.eval(quoted).list.join(","), pl.lit("}")).alias(column)
 
 
+def to_json(frame: pl.DataFrame) -> dict[str, Any]:
+    """The rows as JSON object: days and exact amounts as text, unknown values left out."""
+    return {
+        "rows": [
+            {k: v if isinstance(v, (str, bool, int, float, list)) else str(v) for k, v in row.items() if v is not None}
+            for row in frame.iter_rows(named=True)
+        ]
+    }
+
+
 def content_hash(table: str, frame: pl.DataFrame) -> str:
     """SHA-256 of the table's name and the frame's rows in key order: the same facts give the same hash."""
     digest = hashlib.sha256(table.encode() + b"\0")

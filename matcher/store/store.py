@@ -139,7 +139,10 @@ class Store:
 
     # --- facts --------------------------------------------------------------------------------------------------
 
-    def append(self, table: str, frame: pl.DataFrame, *, source: str, actor: str, key: str | None = None) -> Batch:
+    def append(
+        self, table: str, frame: pl.DataFrame, *, source: str, actor: str, key: str | None = None,
+        expected: pl.DataFrame | None = None,
+    ) -> Batch:  # fmt: skip
         """The table says what the frame says: changed and new rows are written as one batch, equal ones are not.
 
         Rows of the table that the frame does not mention stay. Either everything is written, with its batch and
@@ -151,10 +154,13 @@ class Store:
             source: where the rows come from (file or publisher).
             actor: who writes.
             key: names this request, so that repeating it returns the first batch; default: the content's hash.
+            expected: what the table says now under the keys of the frame, as the caller read it, keys without a row
+                left out; the audit then keeps both. Default: whatever it says.
 
         Raises:
             InputError: a row or column is not as `TABLES` demands.
-            ConflictError: the key was used for other content, or another writer holds the table too long.
+            ConflictError: the key was used for other content, the table says something else than expected, or another
+                writer holds it too long.
         """
         _known(table)
         frames.check(table, frame)
@@ -176,6 +182,8 @@ class Store:
             )
             with cursor.copy(sql.SQL("COPY incoming ({}) FROM STDIN (FORMAT csv)").format(columns)) as copy:
                 copy.write(frames.to_csv(frame))
+            if expected is not None:
+                self._refuse_unexpected(cursor, table, expected)
             # EXCEPT, unlike a join, takes two nulls for equal.
             cursor.execute(
                 sql.SQL(
@@ -206,7 +214,8 @@ class Store:
                 )
             )
             details = {"table": table, "batch": batch_id, "source": source, "rows": frame.height, "changed": n_rows}
-            self._audit(cursor, "append", actor=actor, details=details)
+            rows = {} if expected is None else {"old": frames.to_json(expected), "new": frames.to_json(frame)}
+            self._audit(cursor, "append", actor=actor, details=details, **rows)
         return Batch(
             id=batch_id,
             table=table,
@@ -424,6 +433,14 @@ class Store:
             )
             yield cursor
 
+    # --- lists made before ---------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def cursor(self) -> Iterator[psycopg.Cursor]:
+        """A transaction for the functions of `matcher.store.pairing`."""
+        with self._cursor() as cursor, cursor.connection.transaction():
+            yield cursor
+
     # --- inside -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -448,10 +465,30 @@ class Store:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
 
     @staticmethod
-    def _audit(cursor: psycopg.Cursor, action: str, *, actor: str, details: Mapping[str, Any]) -> None:
+    def _audit(
+        cursor: psycopg.Cursor, action: str, *, actor: str, details: Mapping[str, Any],
+        old: Mapping[str, Any] | None = None, new: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         cursor.execute(
-            "INSERT INTO audit (actor, action, details) VALUES (%s, %s, %s)", [actor, action, Jsonb(dict(details))]
+            "INSERT INTO audit (actor, action, details, account_id, origin, request_id, old, new)"
+            " VALUES (%s, %s, %s, actor_id(), nullif(current_setting('app.origin', true), ''),"
+            " nullif(current_setting('app.request', true), ''), %s, %s)",
+            [actor, action, Jsonb(dict(details)), old and Jsonb(dict(old)), new and Jsonb(dict(new))],
         )
+
+    @staticmethod
+    def _refuse_unexpected(cursor: psycopg.Cursor, table: str, expected: pl.DataFrame) -> None:
+        """The table says of the incoming keys what the caller expects; nobody else writes meanwhile."""
+        key = schema.names(TABLES[table].key)
+        cursor.execute(
+            sql.SQL("SELECT {} FROM {} WHERE ({}) IN (SELECT {} FROM incoming)").format(
+                schema.names(tuple(TABLES[table].columns)), sql.Identifier(f"{table}_now"), key, key
+            )
+        )
+        if not frames.from_rows(table, cursor.fetchall(), {}).equals(expected.sort(TABLES[table].key)):
+            raise ConflictError(
+                f"Somebody else changed {table} since they were read; read them again and try once more."
+            )
 
     @staticmethod
     def _batch_of(cursor: psycopg.Cursor, table: str, key: str) -> Batch | None:
