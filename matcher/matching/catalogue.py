@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from matcher.chance import Probability
 from matcher.city import combined
 from matcher.errors import InputError, NotFoundError
 from matcher.matching.calibrate import OUTSIDE, Calibrator, Field
@@ -58,12 +59,57 @@ DEPTH = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pair:
+class Pair:
     """A scored pair and the block it was scored in."""
 
     score: float
     block: Block
     partner: int
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Identifiers of project and partner."""
+        return str(self.block.record["project_id"]), str(self.block.partners.records[self.partner]["partner_id"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A list of pairs that are not explained yet; the fields are those of `MatchList`."""
+
+    pairs: Sequence[Pair]
+    candidates: int
+    notes: tuple[Mapping[str, str], ...]
+    ahead: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ranked(Sequence[Pair]):
+    """One project's pairs in order, each made when it is looked at: of very many only some are.
+
+    Attributes:
+        scores, rows: of the candidates, shape (n,).
+        order: numbers of the candidates, best first.
+    """
+
+    block: Block
+    scores: Floats
+    rows: Ints
+    order: Ints
+
+    def __len__(self) -> int:
+        return int(self.order.size)
+
+    @overload
+    def __getitem__(self, at: int) -> Pair: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Pair]: ...
+    def __getitem__(self, at: int | slice) -> Pair | list[Pair]:
+        if isinstance(at, slice):
+            return [self._pair(i) for i in self.order[at].tolist()]
+        return self._pair(int(self.order[at]))
+
+    def _pair(self, i: int) -> Pair:
+        return Pair(score=float(self.scores[i]), block=self.block, partner=int(self.rows[i]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +158,10 @@ class Catalogue:
             InputError: a filter or a country is not known.
         """
         notes: list[Mapping[str, str]] = []
+        pairs: Sequence[Pair]
         if query.project_id is not None:
-            pairs, candidates = self._for_project(self._block(self._project_row(query.project_id)), filters)
+            block = self._block(self._project_row(query.project_id), memo={})
+            pairs, candidates = self._for_project(block, filters)
             notes = taking_part(query.project_id, self.corpus.facts.deals, self.partners)
         elif query.partner_id is not None:
             pairs, candidates = self._for_partner(self._partner_row(query.partner_id), filters)
@@ -140,6 +188,19 @@ class Catalogue:
             next=str(offset + n) if len(pairs) > offset + n else None, ahead=ahead,
         )  # fmt: skip
 
+    def ranked(self, countries: Sequence[str], memos: dict[int, dict[object, Any]] | None = None) -> Listing:
+        """The pairs of a list by countries without filters, as `match` has them, not yet explained.
+
+        Args:
+            memos: keeps what was computed for each project, for whoever asks for many lists.
+
+        Raises:
+            InputError: a country is not known.
+        """
+        pairs, candidates, notes = self._for_countries(countries, Filters(), memos)
+        notes = [self.warning, *notes] if self.warning else notes
+        return Listing(pairs=pairs, candidates=candidates, notes=tuple(notes), ahead=self._ahead(pairs))
+
     def explain(self, project_id: str, partner_id: str, *, against: str | None = None) -> Explanation:
         """All evidence for one pair, and its contrast with another partner: the one ranked after it, or `against`.
 
@@ -151,7 +212,7 @@ class Catalogue:
         other = None if against is None else self._partner_row(against)
         if other == partner:
             raise InputError(f'The partner "{partner_id}" cannot be compared with itself; name another one.')
-        block = self._block(self._project_row(project_id))
+        block = self._block(self._project_row(project_id), memo={})
         scores = self.ranker.score(compute(block))
         order = top(scores, np.ones(scores.size, dtype=bool), scores.size)
         place = {int(q): i for i, q in enumerate(order)}
@@ -194,14 +255,14 @@ class Catalogue:
         x = compute(one)
         return Side(block=one, x=x[0], parts=np.asarray(self.ranker.contributions(x)[0]))
 
-    def _ahead(self, pairs: Sequence[_Pair]) -> Mapping[str, str] | None:
+    def _ahead(self, pairs: Sequence[Pair]) -> Mapping[str, str] | None:
         """Why the first of a project's partners is ahead of the second."""
         if len(pairs) < 2 or pairs[0].block.project != pairs[1].block.project:
             return None
         names = [str(p.block.partners.records[p.partner]["name"]) for p in pairs[:2]]
         return sentence(self._contrast(pairs[0].block, pairs[0].partner, pairs[1].partner), *names)
 
-    def _by_both(self, pairs: Sequence[_Pair]) -> list[_Pair]:
+    def _by_both(self, pairs: Sequence[Pair]) -> list[Pair]:
         """The first `RECIPROCAL` pairs by place times the city's value, equal ones as they stand; the others behind."""
         first = pairs[:RECIPROCAL]
         sides = [self._policy.side(p.block.at(np.array([p.partner])), 0) for p in first]
@@ -261,10 +322,10 @@ class Catalogue:
             self._lexical_of[project] = self.lexical.scores(self.corpus.words(project))
         return self._lexical_of[project]
 
-    def _block(self, project: int, rows: Ints | None = None) -> Block:
+    def _block(self, project: int, rows: Ints | None = None, *, memo: dict[object, Any] | None = None) -> Block:
         return Block(
             project=project, rows=np.arange(self.partners.frame.height) if rows is None else rows,
-            snapshot=self.snapshot, lexical=self._lexical(project), kernel=self.kernel,
+            snapshot=self.snapshot, lexical=self._lexical(project), kernel=self.kernel, memo=memo,
         )  # fmt: skip
 
     def _draft_block(self, told: Mapping[str, Any]) -> Block:
@@ -272,6 +333,7 @@ class Catalogue:
         return Block(
             project=self.projects.frame.height, rows=np.arange(self.partners.frame.height),
             snapshot=self.snapshot.followed_by(side, [text]), lexical=self.lexical.scores(text), kernel=self.kernel,
+            memo={},
         )  # fmt: skip
 
     def _candidates(self, block: Block, allow: Mask) -> Ints:
@@ -281,7 +343,7 @@ class Catalogue:
         dense = self._dense.scores(block.projects.vectors[block.project])
         return np.sort(fuse([dense, block.lexical, block.experience], allow, CANDIDATES))
 
-    def _for_project(self, block: Block, filters: Filters) -> tuple[list[_Pair], int]:
+    def _for_project(self, block: Block, filters: Filters) -> tuple[Sequence[Pair], int]:
         reference = self.corpus.facts.reference
         allow = allow_partners(self.partners.frame, filters, reference, by_sector=True)
         # Every filter holds for a pair: those of projects are asked of this one, the sector of its partners.
@@ -291,7 +353,9 @@ class Catalogue:
         narrow = block.at(rows)
         scores = self.ranker.score(compute(narrow))
         order = top(scores, np.ones(rows.size, dtype=bool), rows.size)
-        return [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order], int(allow.sum())
+        if allow.all() and block.project < self.projects.frame.height:  # `_field` would score the same rows again
+            self._field_of.setdefault(block.project, self.calibrator.field(scores))
+        return _Ranked(block=block, scores=scores, rows=rows, order=order), int(allow.sum())
 
     def _open_rows(self, filters: Filters, partner: pl.DataFrame | None = None) -> Ints:
         """Projects that pass; none when the one partner that is asked about does not pass itself."""
@@ -300,12 +364,12 @@ class Catalogue:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(allow_projects(self.projects.frame, filters, reference, OPEN_STATUSES))
 
-    def _for_partner(self, partner: int, filters: Filters) -> tuple[list[_Pair], int]:
+    def _for_partner(self, partner: int, filters: Filters) -> tuple[list[Pair], int]:
         open_rows = self._open_rows(filters, self.partners.frame.slice(partner, 1))
         pairs = [self._pair(self._block(int(p)), partner) for p in open_rows]
         return self._by_score(pairs), int(open_rows.size)
 
-    def _for_draft_partner(self, told: Mapping[str, Any], filters: Filters) -> tuple[list[_Pair], int]:
+    def _for_draft_partner(self, told: Mapping[str, Any], filters: Filters) -> tuple[list[Pair], int]:
         frame = draft("partners", told, self.corpus.facts.reference)
         side, text = self.corpus.draft_partner(frame, self.history.as_of)
         # Behind the stored partners, for what is known of its compatriots is known of it too.
@@ -320,27 +384,28 @@ class Catalogue:
             pairs.append(self._pair(block, row))
         return self._by_score(pairs), int(open_rows.size)
 
-    def _by_score(self, pairs: list[_Pair]) -> list[_Pair]:
+    def _by_score(self, pairs: list[Pair]) -> list[Pair]:
         """One partner's pairs, best first; project rows are in identifier order."""
         return sorted(pairs, key=lambda pair: (-pair.score, pair.block.project))
 
     def _for_countries(
-        self, countries: Sequence[str], filters: Filters
-    ) -> tuple[list[_Pair], int, list[Mapping[str, str]]]:
+        self, countries: Sequence[str], filters: Filters, memos: dict[int, dict[object, Any]] | None = None
+    ) -> tuple[list[Pair], int, list[Mapping[str, str]]]:
         reference = self.corpus.facts.reference
         for code in countries:
             check_country(code, reference)
         allow = allow_partners(self.partners.frame, filters, reference, by_sector=False)
         covered = self.partners.frame["country"].is_in(list(countries)).fill_null(False).to_numpy()
         rows = np.flatnonzero(allow & covered)
-        found: list[_Pair] = []
+        found: list[Pair] = []
         open_rows = self._open_rows(filters)
         if rows.size:
             for project in self._nearest(open_rows, rows):
-                block = self._block(int(project), rows)
+                memo = None if memos is None else memos.setdefault(int(project), {})
+                block = self._block(int(project), rows, memo=memo)
                 scores = self.ranker.score(compute(block))
                 order = top(scores, np.ones(rows.size, dtype=bool), DEPTH)
-                found += [_Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order]
+                found += [Pair(score=float(scores[i]), block=block, partner=int(rows[i])) for i in order]
         return (
             self._spread(found),
             int(rows.size * open_rows.size),
@@ -356,7 +421,7 @@ class Catalogue:
         near = np.concatenate([(self.projects.vectors[b] @ partners).max(axis=1) for b in blocks])
         return np.sort(open_rows[top(near, np.ones(near.size, dtype=bool), PAIR_PROJECTS)])
 
-    def _spread(self, pairs: list[_Pair]) -> list[_Pair]:
+    def _spread(self, pairs: list[Pair]) -> list[Pair]:
         """The pairs by score, skipping those whose project or partner has had its places."""
         pairs.sort(key=lambda pair: (-pair.score, pair.block.project, pair.partner))
         used_p: dict[int, int] = {}
@@ -369,9 +434,9 @@ class Catalogue:
                 out.append(pair)
         return out
 
-    def _pair(self, block: Block, partner: int) -> _Pair:
+    def _pair(self, block: Block, partner: int) -> Pair:
         score = self.ranker.score(compute(block.at(np.array([partner]))))
-        return _Pair(score=float(score[0]), block=block, partner=partner)
+        return Pair(score=float(score[0]), block=block, partner=partner)
 
     def _field(self, block: Block, drafts: dict[int, Field]) -> Field:
         """The best candidates for the block's project among all partners, whatever the query leaves out.
@@ -381,21 +446,36 @@ class Catalogue:
         stored = block.project < self.projects.frame.height
         known = self._field_of if stored else drafts
         if block.project not in known:
-            whole = self._block(block.project) if stored else block
+            whole = block
+            if stored:  # beside an unsaved partner a block knows one more; this one does not
+                same = block.snapshot is self.snapshot
+                every = np.arange(self.partners.frame.height)
+                whole = replace(block, rows=every) if same else self._block(block.project)
             rows = self._candidates(whole, np.ones(self.partners.frame.height, dtype=bool))
             known[block.project] = self.calibrator.field(self.ranker.score(compute(whole.at(rows))))
         return known[block.project]
 
-    def _match(self, pair: _Pair, rank: int, drafts: dict[int, Field] | None = None) -> Match:
+    def chance(
+        self, pair: Pair, drafts: dict[int, Field] | None = None
+    ) -> tuple[Probability | None, Mapping[str, str] | None]:
+        """A scored pair's probability, or why there is none."""
+        abstained = self.calibrator.reason()
+        if abstained is not None:
+            return None, abstained
+        standing = self._field(pair.block, {} if drafts is None else drafts)
+        probability = self.calibrator.probability(pair.score, standing)
+        return probability, OUTSIDE if probability is None else None
+
+    def told(self, pair: Pair, rank: int) -> Match:
+        """A scored pair with its evidence, as `match` has it at that rank."""
+        return self._match(pair, rank)
+
+    def _match(self, pair: Pair, rank: int, drafts: dict[int, Field] | None = None) -> Match:
         one = pair.block.at(np.array([pair.partner]))
         x = compute(one)
         parts = self.ranker.contributions(x)[0]
         p, q = pair.block.record, pair.block.partners.records[pair.partner]
-        probability, abstained = None, self.calibrator.reason()
-        if abstained is None:
-            standing = self._field(pair.block, {} if drafts is None else drafts)
-            probability = self.calibrator.probability(pair.score, standing)
-            abstained = OUTSIDE if probability is None else None
+        probability, abstained = self.chance(pair, drafts)
         return Match(
             rank=rank, project_id=str(p["project_id"]),
             project_name={"vi": _text(p["name_vi"]), "en": _text(p["name_en"])},

@@ -39,7 +39,7 @@ from matcher.matching.sides import FINANCE
 Floats = npt.NDArray[np.float64]
 
 
-def _by_sector(block: Block, own: Floats, theirs: Floats, value: Floats) -> Floats:
+def _by_sector(block: Block, own: Floats, some: npt.NDArray[np.bool_], value: Floats) -> Floats:
     """A comparison of sectors where it says something, NaN elsewhere.
 
     Both sides' sectors must be known and the partner be no financier of other people's sectors. A sector that was
@@ -48,8 +48,14 @@ def _by_sector(block: Block, own: Floats, theirs: Floats, value: Floats) -> Floa
     divisions = block.partners.sectors.divisions
     finance = [divisions[d] for d in FINANCE if d in divisions]
     outside = not block.projects.divisions[block.project][finance].any()
-    told = own.any() & theirs.any(axis=1) & ~block.partners.estimated[block.rows]
-    return np.where(told & ~(block.partners.financier[block.rows] & outside), value, np.nan)
+    told = own.any() & some & ~block.of_rows(block.partners.estimated)
+    return np.where(told & ~(block.of_rows(block.partners.financier) & outside), value, np.nan)
+
+
+def _largest(block: Block, own: Floats, theirs: Floats) -> Floats:
+    """The largest product of the project's weights and each partner's, >= 0; a weight of 0 cannot be it."""
+    columns = np.flatnonzero(own)
+    return np.asarray((block.of_cells(theirs, columns) * own[columns]).max(axis=1, initial=0.0))
 
 
 def sector_division(block: Block) -> Floats:
@@ -58,9 +64,8 @@ def sector_division(block: Block) -> Floats:
     Returns: largest product of the two sides' division weights, in [0, 1]; unknown when either has none, and for
         a bank, fund or development financier outside finance: which sectors it finances is not recorded.
     """
-    own = block.projects.divisions[block.project]
-    theirs = block.partners.divisions[block.rows]
-    return _by_sector(block, own, theirs, (theirs * own).max(axis=1, initial=0.0))
+    own, theirs = block.projects.divisions[block.project], block.partners.divisions
+    return _by_sector(block, own, block.of_rows(block.partners.has_division), _largest(block, own, theirs))
 
 
 def sector_section(block: Block) -> Floats:
@@ -68,9 +73,8 @@ def sector_section(block: Block) -> Floats:
 
     Returns: largest product of the two sides' section weights, in [0, 1]; unknown as in `sector_division`.
     """
-    own = block.projects.sections[block.project]
-    theirs = block.partners.sections[block.rows]
-    return _by_sector(block, own, theirs, (theirs * own).max(axis=1, initial=0.0))
+    own, theirs = block.projects.sections[block.project], block.partners.sections
+    return _by_sector(block, own, block.of_rows(block.partners.has_section), _largest(block, own, theirs))
 
 
 def sector_focus(block: Block) -> Floats:
@@ -79,9 +83,10 @@ def sector_focus(block: Block) -> Floats:
     Returns: cosine of the two division vectors, in [0, 1]; unknown as in `sector_division`.
     """
     own = block.projects.divisions[block.project]
-    theirs = block.partners.divisions[block.rows]
-    norm = np.linalg.norm(theirs, axis=1) * np.linalg.norm(own)
-    return _by_sector(block, own, theirs, theirs @ own / np.where(norm > 0, norm, 1.0))
+    theirs = block.of_rows(block.partners.divisions)
+    norm = block.of_rows(block.partners.division_length) * np.linalg.norm(own)
+    some = block.of_rows(block.partners.has_division)
+    return _by_sector(block, own, some, theirs @ own / np.where(norm > 0, norm, 1.0))
 
 
 def text_similarity(block: Block) -> Floats:
@@ -90,8 +95,8 @@ def text_similarity(block: Block) -> Floats:
     Returns: cosine of the centred text vectors, in [-1, 1]; unknown when either text is empty (zero vector).
     """
     own = block.projects.vectors[block.project]
-    theirs = block.partners.vectors[block.rows]
-    known = own.any() & theirs.any(axis=1)
+    theirs = block.of_rows(block.partners.vectors)
+    known = own.any() & block.of_rows(block.partners.has_vector)
     return np.where(known, np.asarray(theirs @ own, dtype=np.float64), np.nan)
 
 
@@ -107,7 +112,7 @@ def text_words(block: Block) -> Floats:
     """
     if block.lexical_best <= 0:
         return np.full(block.rows.size, np.nan)
-    return np.asarray(block.lexical[block.rows] / max(block.lexical_best, WORDS_ENOUGH), dtype=np.float64)
+    return np.asarray(block.of_rows(block.lexical) / max(block.lexical_best, WORDS_ENOUGH), dtype=np.float64)
 
 
 TRADES_DAMPING = 1.3
@@ -122,9 +127,9 @@ def text_trades(block: Block) -> Floats:
     Source: our choice, docs/decisions.md.
     """
     own = block.trades * block.partners.rarity
-    theirs = block.partners.trades[block.rows] * block.partners.rarity
-    length = (np.linalg.norm(own) + TRADES_DAMPING) * (np.linalg.norm(theirs, axis=1) + TRADES_DAMPING)
-    return np.where(own.any() & theirs.any(axis=1), theirs @ own / length, np.nan)
+    theirs, norm = block.of_rows(block.partners.rare_trades), block.of_rows(block.partners.trades_length)
+    length = (np.linalg.norm(own) + TRADES_DAMPING) * (norm + TRADES_DAMPING)
+    return np.where(own.any() & block.of_rows(block.partners.has_trade), theirs @ own / length, np.nan)
 
 
 def host_presence(block: Block) -> Floats:
@@ -134,15 +139,13 @@ def host_presence(block: Block) -> Floats:
     """
     if block.host < 0:
         return np.full(block.rows.size, np.nan)
-    return np.where(block.partners.footprint[block.rows, block.host], 1.0, np.nan)
+    return np.where(block.of_rows(block.partners.footprint[:, block.host]), 1.0, np.nan)
 
 
 def _at_home(block: Block, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which partners operate in their home country and it is one of those marked; False without a home."""
-    home = block.partners.home[block.rows]
-    out = home >= 0
-    out[out] = among[home[out]] & block.partners.footprint[block.rows[out], home[out]]
-    return out
+    home = block.of_rows(block.partners.home)
+    return np.asarray(block.of_rows(block.partners.at_home) & np.append(among, False)[home])
 
 
 def region_presence(block: Block) -> Floats:
@@ -154,7 +157,7 @@ def region_presence(block: Block) -> Floats:
     if block.host < 0:
         return np.full(block.rows.size, np.nan)
     near = block.neighbours
-    inside = block.partners.footprint[block.rows][:, near].sum(axis=1).astype(float)
+    inside = block.of_cells(block.partners.footprint, np.flatnonzero(near)).sum(axis=1).astype(float)
     inside -= _at_home(block, near)
     return np.where(inside > 0, np.log1p(np.maximum(inside, 0.0)), np.nan)
 
@@ -168,7 +171,8 @@ def abroad(block: Block) -> Floats:
     farther = ~block.neighbours
     if block.host >= 0:
         farther[block.host] = False
-    elsewhere = block.partners.footprint[block.rows][:, farther].sum(axis=1) - _at_home(block, farther)
+    nearer = block.of_cells(block.partners.footprint, np.flatnonzero(~farther)).sum(axis=1)
+    elsewhere = block.of_rows(block.partners.footprint_size) - nearer - _at_home(block, farther)
     return np.where(elsewhere > 0, np.log1p(np.maximum(elsewhere, 0)), np.nan)
 
 
@@ -187,7 +191,7 @@ def home_region(block: Block) -> Floats:
     Returns: 1.0 in the same subregion, 0.5 in the same region, else 0; unknown without a home country.
     """
     c, host = block.countries, block.host
-    home = block.partners.home[block.rows]
+    home = block.of_rows(block.partners.home)
     if host < 0:
         return np.full(home.size, np.nan)
     level = np.array([
@@ -202,7 +206,7 @@ def home_trade_deal(block: Block) -> Floats:
 
     Returns: 1.0 where it is; unknown otherwise, for the list of agreements may have gaps.
     """
-    home = block.partners.home[block.rows]
+    home = block.of_rows(block.partners.home)
     c = block.countries
     value = np.full(len(c.codes) + 1, np.nan)
     if block.record["country"] == "VN":
@@ -261,9 +265,8 @@ def kind_fit(block: Block) -> Floats:
     Returns: a value of `KIND_FIT`, in [0, 1]; unknown for a partner of unknown kind.
     """
     name = theme(block.projects.divisions[block.project], dict(block.partners.sectors.divisions))
-    kinds = block.partners.kinds
     table = {k: v.get(name, v[""]) for k, v in KIND_FIT.items()}
-    return np.array([table.get(kinds[i], np.nan) for i in block.rows], dtype=np.float64)
+    return block.by_kind(lambda kind: table.get(kind, np.nan))
 
 
 FORM_FIT: dict[str, dict[str, float]] = {
@@ -286,10 +289,7 @@ def form_fit(block: Block) -> Floats:
     if form is None or form == "other":
         return np.full(block.rows.size, np.nan)
     table = FORM_FIT.get(str(form), _EQUITY)
-    kinds = block.partners.kinds
-    return np.array(
-        [np.nan if kinds[i] == "unknown" else table.get(kinds[i], table[""]) for i in block.rows], dtype=np.float64
-    )
+    return block.by_kind(lambda kind: np.nan if kind == "unknown" else table.get(kind, table[""]))
 
 
 LENDER_FIT: dict[str, frozenset[str]] = {
@@ -305,7 +305,7 @@ def lender_fit(block: Block) -> Floats:
     Returns: 1.0 where it is; unknown otherwise, for other partners may still build or operate.
     """
     kinds = LENDER_FIT.get(str(block.record["form"]), frozenset())
-    return np.array([1.0 if block.partners.kinds[i] in kinds else np.nan for i in block.rows], dtype=np.float64)
+    return block.by_kind(lambda kind: 1.0 if kind in kinds else np.nan)
 
 
 def ticket_fit(block: Block) -> Floats:
@@ -316,7 +316,8 @@ def ticket_fit(block: Block) -> Floats:
     Source: our choice, docs/decisions.md 2026-11-22.
     """
     value = float(block.projects.value_usd[block.project])
-    low, high = block.partners.tickets[block.rows, 0], block.partners.tickets[block.rows, 1]
+    tickets = block.of_rows(block.partners.tickets)
+    low, high = tickets[:, 0], tickets[:, 1]
     with np.errstate(invalid="ignore", divide="ignore"):
         outside = np.fmax(np.fmax(low / value, value / high), 1.0)
     return np.where(np.isnan(value) | (np.isnan(low) & np.isnan(high)), np.nan, 1.0 / outside)
@@ -329,7 +330,7 @@ def size_fit(block: Block) -> Floats:
         ten times that bound, in [0, 1]; unknown when the project's value or the partner's class is not known.
     """
     value = float(block.projects.value_usd[block.project])
-    bound = block.partners.size_usd[block.rows]
+    bound = block.of_rows(block.partners.size_usd)
     if not value > 0:
         return np.full(block.rows.size, np.nan)
     ratio = np.log(value / bound / 0.25) / np.log(10 / 0.25)
@@ -341,7 +342,7 @@ def green_fit(block: Block) -> Floats:
 
     Returns: 1.0 when both are marked green; unknown otherwise, for a missing mark says nothing.
     """
-    green = block.partners.green[block.rows]
+    green = block.of_rows(block.partners.green)
     return np.where(green & (block.record["green"] is True), 1.0, np.nan)
 
 

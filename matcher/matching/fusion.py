@@ -44,7 +44,7 @@ DEEP = 100
 
 def reciprocal_ranks(scores: Floats) -> Floats:
     """1 / (60 + rank) by score, ties by row number; 0 for a partner without a score above 0."""
-    order = np.lexsort((np.arange(scores.size), -scores))
+    order = np.argsort(-scores, kind="stable")
     out = np.zeros(scores.size)
     out[order] = 1.0 / (RANK_CONSTANT + 1 + np.arange(scores.size))
     out[scores <= 0] = 0.0

@@ -18,9 +18,13 @@ def past_nearest(block: Block) -> Floats:
 
     Returns: largest cosine, in [-1, 1]; unknown without a deal on record.
     """
-    best = np.full(block.partners.frame.height, -1.0)
-    np.maximum.at(best, block.history.partner[block.deals], block.deal_text)
-    return block.known(best[block.rows])
+
+    def best() -> Floats:
+        found = np.full(block.partners.frame.height, -1.0)
+        np.maximum.at(found, block.history.partner[block.deals], block.deal_text)
+        return found
+
+    return block.known(block.of_rows(block.kept("past_nearest", best)))
 
 
 def past_top3(block: Block) -> Floats:
@@ -28,6 +32,10 @@ def past_top3(block: Block) -> Floats:
 
     Returns: mean of the three largest cosines (of fewer if there are fewer), in [-1, 1]; unknown without a deal.
     """
+    return block.known(block.of_rows(block.kept("past_top3", lambda: _mean_of_three(block))))
+
+
+def _mean_of_three(block: Block) -> Floats:
     partner = block.history.partner[block.deals]
     order = np.lexsort((-block.deal_text, partner))
     ordered = partner[order]
@@ -37,7 +45,7 @@ def past_top3(block: Block) -> Floats:
     n = block.partners.frame.height
     used = np.bincount(ordered, weights=best, minlength=n)
     total = np.bincount(ordered, weights=best * block.deal_text[order], minlength=n)
-    return block.known((total / np.maximum(used, 1))[block.rows])
+    return np.asarray(total / np.maximum(used, 1))
 
 
 def past_sector(block: Block) -> Floats:
@@ -45,7 +53,7 @@ def past_sector(block: Block) -> Floats:
 
     Returns: log(1 + sum of division nearness over its deals), >= 0; unknown without a deal.
     """
-    return block.known(np.log1p(block.count(block.deal_sector)))
+    return block.known(np.log1p(block.count("sector", lambda: block.deal_sector)))
 
 
 def past_sector_recent(block: Block) -> Floats:
@@ -53,7 +61,7 @@ def past_sector_recent(block: Block) -> Floats:
 
     Returns: as `past_sector`, each deal weighted by age with a half-life of four years; unknown without a deal.
     """
-    return block.known(np.log1p(block.count(block.deal_sector * block.deal_decay)))
+    return block.known(np.log1p(block.count("sector recent", lambda: block.deal_sector * block.deal_decay)))
 
 
 def past_votes(block: Block) -> Floats:
@@ -62,15 +70,20 @@ def past_votes(block: Block) -> Floats:
     Returns: sum over the 20 most similar past projects that are the partner's of max(cosine, 0), divided by
         the largest sum of any partner, in [0, 1]; unknown without a deal.
     """
+    votes = block.kept("past_votes", lambda: _neighbours_votes(block))
+    best = float(votes.max(initial=0.0))
+    own = block.of_rows(votes)
+    return block.known(own / best if best > 0 else own)
+
+
+def _neighbours_votes(block: Block) -> Floats:
     snapshot = block.snapshot
     nearness = np.where(snapshot.dealt, snapshot.dense_nearness(block.project), -np.inf)
     nearness[block.project] = -np.inf
     nearest = np.argsort(-nearness, kind="stable")[:NEIGHBOURS]
     weights = np.zeros(snapshot.n_projects)
     weights[nearest] = np.maximum(nearness[nearest], 0.0)
-    votes = snapshot.votes(weights, project=block.project)
-    best = float(votes.max(initial=0.0))
-    return block.known(votes[block.rows] / best if best > 0 else votes[block.rows])
+    return snapshot.votes(weights, project=block.project)
 
 
 def host_deals(block: Block) -> Floats:
@@ -78,7 +91,7 @@ def host_deals(block: Block) -> Floats:
 
     Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
     """
-    return block.known(np.log1p(block.count(block.deal_host.astype(float))))
+    return block.known(np.log1p(block.count("host", lambda: block.deal_host.astype(float))))
 
 
 def city_deals(block: Block) -> Floats:
@@ -86,7 +99,7 @@ def city_deals(block: Block) -> Floats:
 
     Returns: log(1 + number of its deals there), >= 0; unknown without a deal.
     """
-    return block.known(np.log1p(block.count(block.deal_city.astype(float))))
+    return block.known(np.log1p(block.count("city", lambda: block.deal_city.astype(float))))
 
 
 def recency(block: Block) -> Floats:
@@ -94,7 +107,7 @@ def recency(block: Block) -> Floats:
 
     Returns: 0.5 to the power of its age in years over four, in (0, 1]; unknown without a dated deal.
     """
-    return block.youngest(block.every)
+    return block.youngest("all", lambda: block.every)
 
 
 def host_recency(block: Block) -> Floats:
@@ -102,7 +115,7 @@ def host_recency(block: Block) -> Floats:
 
     Returns: as `recency`, of its deals there; unknown without a dated one there.
     """
-    return block.youngest(block.snapshot.same("host", block.project))
+    return block.youngest("host", lambda: block.same("host"))
 
 
 def label_recency(block: Block) -> Floats:
@@ -110,7 +123,7 @@ def label_recency(block: Block) -> Floats:
 
     Returns: as `recency`, of such deals; unknown without a dated one.
     """
-    return block.youngest(block.snapshot.same("sector", block.project))
+    return block.youngest("sector", lambda: block.same("sector"))
 
 
 def experience(block: Block) -> Floats:
@@ -119,7 +132,7 @@ def experience(block: Block) -> Floats:
     Returns: log(1 + 10 x its share of the votes of past projects x number of partners with a deal), >= 0, 2.4 for an
         average partner; unknown without a deal.
     """
-    return block.known(np.log1p(10.0 * block.experience[block.rows] * block.n_warm))
+    return block.known(np.log1p(10.0 * block.of_rows(block.experience) * block.n_warm))
 
 
 def deals_all(block: Block) -> Floats:
@@ -127,7 +140,7 @@ def deals_all(block: Block) -> Floats:
 
     Returns: log(1 + number of its projects), > 0; unknown without a deal.
     """
-    return np.log1p(block.votes(block.every))
+    return np.log1p(block.votes("all", lambda: block.every))
 
 
 def deals_recent(block: Block) -> Floats:
@@ -135,7 +148,7 @@ def deals_recent(block: Block) -> Floats:
 
     Returns: as `deals_all`, each project weighted by age with a half-life of one and a half years; unknown without one.
     """
-    return np.log1p(block.votes(block.every, 1.5))
+    return np.log1p(block.votes("all", lambda: block.every, 1.5))
 
 
 def label_deals(block: Block) -> Floats:
@@ -143,7 +156,7 @@ def label_deals(block: Block) -> Floats:
 
     Returns: log(1 + number of such projects, by age with a half-life of four years), >= 0; unknown without a deal.
     """
-    return np.log1p(block.votes(block.snapshot.same("sector", block.project), HALF_LIFE_YEARS))
+    return np.log1p(block.votes("sector", lambda: block.same("sector"), HALF_LIFE_YEARS))
 
 
 def label_share(block: Block) -> Floats:
@@ -151,7 +164,7 @@ def label_share(block: Block) -> Floats:
 
     Returns: share of its projects, smoothed by half a project, in [0, 1); unknown without a deal.
     """
-    return _share(block, block.snapshot.same("sector", block.project))
+    return _share(block, "sector")
 
 
 def host_recent(block: Block) -> Floats:
@@ -159,7 +172,7 @@ def host_recent(block: Block) -> Floats:
 
     Returns: log(1 + number of its projects there, by age with a half-life of four years), >= 0; unknown without a deal.
     """
-    return np.log1p(block.votes(block.snapshot.same("host", block.project), HALF_LIFE_YEARS))
+    return np.log1p(block.votes("host", lambda: block.same("host"), HALF_LIFE_YEARS))
 
 
 def host_share(block: Block) -> Floats:
@@ -167,12 +180,13 @@ def host_share(block: Block) -> Floats:
 
     Returns: share of its projects, smoothed by half a project, in [0, 1); unknown without a deal.
     """
-    return _share(block, block.snapshot.same("host", block.project))
+    return _share(block, "host")
 
 
-def _share(block: Block, among: npt.NDArray[np.bool_]) -> Floats:
-    """Share of some projects in all projects of each partner, by age, smoothed by half a project."""
-    return block.votes(among, HALF_LIFE_YEARS) / (block.votes(block.every, HALF_LIFE_YEARS) + 0.5)
+def _share(block: Block, attribute: str) -> Floats:
+    """Share of the projects alike in all projects of each partner, by age, smoothed by half a project."""
+    among = block.votes(attribute, lambda: block.same(attribute), HALF_LIFE_YEARS)
+    return among / (block.votes("all", lambda: block.every, HALF_LIFE_YEARS) + 0.5)
 
 
 def label_host_deals(block: Block) -> Floats:
@@ -180,8 +194,8 @@ def label_host_deals(block: Block) -> Floats:
 
     Returns: log(1 + number of such projects, by age with a half-life of four years), >= 0; unknown without a deal.
     """
-    both = block.snapshot.same("sector", block.project) & block.snapshot.same("host", block.project)
-    return np.log1p(block.votes(both, HALF_LIFE_YEARS))
+    found = block.votes("sector and host", lambda: block.same("sector") & block.same("host"), HALF_LIFE_YEARS)
+    return np.log1p(found)
 
 
 def words_nearest(block: Block) -> Floats:
@@ -189,10 +203,14 @@ def words_nearest(block: Block) -> Floats:
 
     Returns: largest cosine of TF-IDF rows, in [0, 1]; unknown without a deal.
     """
-    nearness = block.snapshot.text_nearness(block.project)
-    best = np.zeros(block.snapshot.n_partners)
-    np.maximum.at(best, block.history.partner[block.deals], nearness[block.history.project[block.deals]])
-    return block.known(best[block.rows])
+
+    def best() -> Floats:
+        nearness = block.snapshot.text_nearness(block.project)
+        found = np.zeros(block.snapshot.n_partners)
+        np.maximum.at(found, block.history.partner[block.deals], nearness[block.history.project[block.deals]])
+        return found
+
+    return block.known(block.of_rows(block.kept("words_nearest", best)))
 
 
 def fused(block: Block) -> Floats:
@@ -200,7 +218,7 @@ def fused(block: Block) -> Floats:
 
     Returns: mean of 61 / (60 + place) over the parts of the fusion, in [0, 1]; unknown without a deal.
     """
-    scores = Fusion()(block.snapshot, block.project)[block.rows]
+    scores = block.of_rows(block.kept("fused", lambda: Fusion()(block.snapshot, block.project)))
     return block.known(scores * (RANK_CONSTANT + 1) / sum(weight for _, weight in DEFAULT))
 
 
@@ -212,8 +230,8 @@ def value_fit(block: Block) -> Floats:
     """
     values = block.snapshot.attributes.log_value
     known = ~np.isnan(values)
-    number = block.votes(known)
-    mean = block.votes(np.where(known, values, 0.0)) / np.where(number > 0, number, np.nan)
+    number = block.votes("valued", lambda: known)
+    mean = block.votes("values", lambda: np.where(known, values, 0.0)) / np.where(number > 0, number, np.nan)
     return np.asarray(np.exp(-np.abs(mean - values[block.project])), dtype=np.float64)
 
 
@@ -223,7 +241,9 @@ def coinvestors(block: Block) -> Floats:
     Returns: log(1 + 10 x their mean share of the votes of past projects x number of partners with a deal), >= 0;
         unknown without a partner in a deal on record.
     """
-    mean = block.snapshot.among_coinvestors(block.experience, project=block.project)[block.rows]
+    mean = block.of_rows(
+        block.kept("coinvestors", lambda: block.snapshot.among_coinvestors(block.experience, project=block.project))
+    )
     return np.log1p(10.0 * mean * block.n_warm)
 
 
@@ -233,8 +253,12 @@ def momentum(block: Block) -> Floats:
     Returns: share of its dated deals of the last three years among those of the last ten, in [0, 1];
         unknown without a dated deal of the last ten years.
     """
-    age = np.nan_to_num(block.history.age_years[block.deals], nan=np.inf)
-    lately, before = block.count((age <= 3).astype(float)), block.count((age <= 10).astype(float))
+
+    def younger(years: float) -> Floats:
+        age = np.nan_to_num(block.history.age_years[block.deals], nan=np.inf)
+        return (age <= years).astype(np.float64)
+
+    lately, before = block.count("3 years", lambda: younger(3)), block.count("10 years", lambda: younger(10))
     return np.where(before > 0, lately / np.maximum(before, 1.0), np.nan)
 
 
@@ -244,5 +268,7 @@ def namesakes(block: Block) -> Floats:
     Returns: log(1 + 10 x mean share of the votes of past projects, weighted by the rarity of the words shared, x number
         of partners with a deal), >= 0; unknown where no such partner has a deal.
     """
-    mean = block.snapshot.among_namesakes(block.experience, project=block.project)[block.rows]
+    mean = block.of_rows(
+        block.kept("namesakes", lambda: block.snapshot.among_namesakes(block.experience, project=block.project))
+    )
     return np.log1p(10.0 * mean * block.n_warm)

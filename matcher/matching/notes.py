@@ -38,12 +38,11 @@ def gaps(countries: Sequence[str], partners: PartnerSide, names: Countries) -> l
 
 def taking_part(project_id: str, deals: pl.DataFrame, partners: PartnerSide) -> list[Mapping[str, str]]:
     """One note that names who is on record with a project already, whatever came of it."""
-    names = dict(zip(partners.frame["partner_id"], partners.frame["name"], strict=True))
     told: dict[str, dict[str, None]] = {"vi": {}, "en": {}}
     for d in deals.filter(pl.col("project_id") == project_id).sort("deal_id").iter_rows(named=True):
         for lang, of in told.items():
             role, status = ROLE_NAMES[d["role"]][lang], DEAL_STATUS_NAMES[d["status"]][lang]
-            of[f"{names.get(d['partner_id'], d['partner_id'])} ({role}, {status})"] = None
+            of[f"{partners.names.get(d['partner_id'], d['partner_id'])} ({role}, {status})"] = None
     if not told["en"]:
         return []
     return [{

@@ -35,7 +35,7 @@ def top(scores: npt.NDArray[np.floating], allow: Mask, n: int) -> Ranks:
     Rows are in identifier order, so ties fall to the smaller identifier.
     """
     rows = np.flatnonzero(allow)
-    order = np.lexsort((rows, -scores[rows]))
+    order = np.argsort(-scores[rows], kind="stable")
     return rows[order[:n]]
 
 

@@ -65,10 +65,15 @@ def division_names(weights: Floats, block: Block, *, estimated: bool) -> Both:
 
 def deals_of(block: Block, i: int) -> list[int]:
     """Counted deals of partner i, those nearest to the project's sector and text first."""
-    own = block.deals[block.history.partner[block.deals] == block.rows[i]]
-    return sorted(
-        (int(d) for d in own), key=lambda d: (-block.deal_sector[block.place(d)], -block.deal_text[block.place(d)], d)
-    )
+    row = int(block.rows[i])
+    return list(block.kept(("deals", row), lambda: _deals_of(block, row)))
+
+
+def _deals_of(block: Block, row: int) -> list[int]:
+    places = np.flatnonzero(block.history.partner[block.deals] == row)
+    order = np.lexsort((places, -block.deal_text[places], -block.deal_sector[places]))
+    own: list[int] = block.deals[places[order]].tolist()
+    return own
 
 
 def deal_line(block: Block, deal: int) -> tuple[str, str]:

@@ -253,6 +253,64 @@ class PartnerSide:
         return self.frame["kind"].to_list()
 
     @cached_property
+    def kind_numbers(self) -> tuple[list[str], Ints]:
+        """The kinds that occur, and the number of each row's kind among them, shape (n,)."""
+        names = sorted(set(self.kinds))
+        number = {name: i for i, name in enumerate(names)}
+        return names, np.array([number[k] for k in self.kinds], dtype=np.int64)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Identifier -> name."""
+        return dict(zip(self.frame["partner_id"].to_list(), self.frame["name"].to_list(), strict=True))
+
+    @cached_property
+    def has_division(self) -> npt.NDArray[np.bool_]:
+        """Which partners have a known ISIC division, shape (n,)."""
+        return np.asarray(self.divisions.any(axis=1))
+
+    @cached_property
+    def has_section(self) -> npt.NDArray[np.bool_]:
+        """Which partners have a known ISIC section, shape (n,)."""
+        return np.asarray(self.sections.any(axis=1))
+
+    @cached_property
+    def division_length(self) -> Floats:
+        """Length of each row of `divisions`, shape (n,)."""
+        return np.asarray(np.linalg.norm(self.divisions, axis=1))
+
+    @cached_property
+    def has_vector(self) -> npt.NDArray[np.bool_]:
+        """Which partners have a profile text, shape (n,)."""
+        return np.asarray(self.vectors.any(axis=1))
+
+    @cached_property
+    def rare_trades(self) -> Floats:
+        """`trades` times their rarity, shape (n, n_trades)."""
+        return np.asarray(self.trades * self.rarity)
+
+    @cached_property
+    def has_trade(self) -> npt.NDArray[np.bool_]:
+        """Whose profile names a trade that not all name, shape (n,)."""
+        return np.asarray(self.rare_trades.any(axis=1))
+
+    @cached_property
+    def trades_length(self) -> Floats:
+        """Length of each row of `rare_trades`, shape (n,)."""
+        return np.asarray(np.linalg.norm(self.rare_trades, axis=1))
+
+    @cached_property
+    def footprint_size(self) -> Ints:
+        """In how many countries each partner is known to operate, shape (n,)."""
+        return np.asarray(self.footprint.sum(axis=1))
+
+    @cached_property
+    def at_home(self) -> npt.NDArray[np.bool_]:
+        """Which partners are known to operate in their home country, shape (n,)."""
+        known = self.home >= 0
+        return np.asarray(known & self.footprint[np.arange(self.home.size), np.where(known, self.home, 0)])
+
+    @cached_property
     def rarity(self) -> Floats:
         """How rare it is that a partner speaks of each trade: near 1 where one does, near 0 where all do."""
         n, having = len(self.trades), (self.trades > 0).sum(axis=0)
