@@ -441,14 +441,6 @@ class Store:
         with self._cursor() as cursor, cursor.connection.transaction():
             yield cursor
 
-    # --- lists made before ---------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def cursor(self) -> Iterator[psycopg.Cursor]:
-        """A transaction for the functions of `matcher.store.pairing`."""
-        with self._cursor() as cursor, cursor.connection.transaction():
-            yield cursor
-
     # --- inside -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
