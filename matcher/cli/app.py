@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from matcher.cli.jobs import jobs
 from matcher.cli.people import keys, users
 from matcher.cli.running import (
     Commands,
@@ -38,6 +39,7 @@ database = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None
 app.add_typer(database, name="db")
 app.add_typer(users, name="user")
 app.add_typer(keys, name="key")
+app.add_typer(jobs, name="jobs")
 
 Shown = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
 Language = Annotated[Lang | None, typer.Option("--lang", help="Language of the text; default: MATCHER_LANG.")]
