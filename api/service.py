@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import date
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import anyio
 import anyio.to_thread
@@ -19,6 +19,9 @@ from matcher.jobs import opening
 from matcher.records import Facts, Filters, Match, MatchList, Query
 from matcher.store import Store
 from matcher.store.desk import Acting, Desk
+
+if TYPE_CHECKING:
+    from matcher.jobs.pairs import ServedList
 
 T = TypeVar("T")
 _log = logging.getLogger("api")
@@ -130,6 +133,11 @@ class Matchmaking(Protocol):
         """The facts that matches are made of, as they stand."""
         ...
 
+    @property
+    def revision(self) -> int:
+        """The newest batch in `facts`; the store may be ahead."""
+        ...
+
     def match(
         self,
         query: Query,
@@ -152,6 +160,15 @@ class Matchmaking(Protocol):
 
     def check(self) -> Mapping[str, str]:
         """What was checked just now -> 'ok' or what is wrong: database, artefact, model."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A matchmaker that has lists which were made before."""
+
+    def kept(self, query: Query, *, n: int, cursor: str | None, lang: str) -> "ServedList | None":
+        """A page of such a list; None where `match` has to answer."""
         ...
 
 
@@ -243,11 +260,17 @@ class Service:
         They can be read while there is no engine; only matches need one.
         """
         matchmaker = self.matchmaker
+        key = (matchmaker.store.revision(), matchmaker.as_of)
+        with self._lock:
+            if self._directory is not None and self._directory[0] == key:
+                return self._directory[1]
         try:
+            behind = matchmaker.revision < key[0]  # asked first: what is in service may become newer, never older
             facts = matchmaker.facts
         except (SourceError, StaleArtefactError):
-            facts = opening.facts(cast(Store, matchmaker.store), matchmaker.as_of)
-        key = (matchmaker.store.revision(), facts.as_of)
+            behind = True
+        if behind or facts.as_of != key[1]:  # what was just written is listed before matches can be made of it
+            facts = opening.facts(cast(Store, matchmaker.store), key[1])
         with self._lock:
             if self._directory is None or self._directory[0] != key:
                 missions, accreditation = matchmaker.store.read("missions"), matchmaker.store.read("accreditation")

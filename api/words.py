@@ -29,7 +29,7 @@ def _day(value: object) -> object:
     raise ValueError("a date as YYYY-MM-DD")
 
 
-def _line(value: str) -> str:
+def line(value: str) -> str:
     """One line of text in NFC."""
     _refuse_controls(value, kept="")
     return _visible(nfc(value))
@@ -77,6 +77,17 @@ def digits(value: object) -> object:
     return value
 
 
+def choice(known: tuple[str, ...]) -> tuple[AfterValidator, WithJsonSchema]:
+    """What makes a text one of the known ones, as they are written."""
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError("one of " + ", ".join(known))
+        return value
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(known)})
+
+
 def optional(**more: Any) -> Any:
     """A field of a change: it may be left out; null only where its type says so."""
     return Field(default=None, json_schema_extra=_without_default, **more)
@@ -96,7 +107,7 @@ Money = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18},
                               {"type": "string", "pattern": r"^\d{1,18}(\.\d{1,2})?$"}]}),
 ]  # fmt: skip
-Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_line)]
+Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(line)]
 Prose = Annotated[str, Field(min_length=1, max_length=5_000), AfterValidator(_prose)]
 Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Id = Annotated[str, Field(min_length=1, max_length=200)]

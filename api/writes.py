@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import etag, to_json
+from api.shapes import Problem
 from matcher.errors import ConflictError, InputError, MatcherError
 from matcher.store.desk import Acting
 from matcher.store.locks import hold
@@ -32,6 +33,16 @@ IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", description="ETag of the record as it was read; 428 without, 412 when it changed"),
 ]
+
+
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals that only writes have."""
+    told = {
+        409: "It collides with the present state, or the Idempotency-Key was used for another request",
+        412: "The record is no longer what If-Match names",
+        428: "If-Match is missing",
+    }
+    return {code: {"model": Problem, "description": told[code]} for code in codes}
 
 
 async def keyed(_: IdempotencyKey = None) -> None:

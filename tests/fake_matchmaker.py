@@ -219,6 +219,10 @@ class FakeMatchmaker:
     def as_of(self) -> date:
         return self.facts.as_of
 
+    @property
+    def revision(self) -> int:
+        return self.store.revision()
+
     def match(
         self, query: Query, *, n: int = 10, filters: Filters = Filters(), as_of: date | None = None,  # noqa: B008
         cursor: str | None = None,

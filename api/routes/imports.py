@@ -15,7 +15,6 @@ from api.answers import MEDIA, record, to_json
 from api.filters import cursor_of
 from api.guard import GuardedRoute
 from api.pipeline import choice, digest_of, start_before
-from api.routes.pipeline import refusals
 from api.schemas import MAX_CURSOR_CHARS, MAX_N, Many, RecordParams, Strict
 from api.service import Service
 from api.words import Day, Line
@@ -169,7 +168,7 @@ async def list_imports(request: Request, params: Annotated[ImportListParams, Que
 
 
 @router.post(
-    "", status_code=201, response_model=ImportDetail, responses=refusals(409), openapi_extra=_BODY,
+    "", status_code=201, response_model=ImportDetail, responses=writes.refusals(409), openapi_extra=_BODY,
     dependencies=[Depends(writes.keyed)],
 )  # fmt: skip
 async def create_import(request: Request, params: Annotated[ImportParams, Query()]) -> Response:
@@ -206,13 +205,17 @@ async def read_import(request: Request, number: ImportId, _: NoParams) -> Respon
     return await Service.of(request).run(work)
 
 
-@router.post("/{id}/commit", response_model=ImportDetail, responses=refusals(409), dependencies=[Depends(writes.keyed)])
+@router.post(
+    "/{id}/commit", response_model=ImportDetail, responses=writes.refusals(409), dependencies=[Depends(writes.keyed)]
+)
 async def commit_import(request: Request, number: ImportId, _: NoParams) -> Response:
     """Write what the preview showed, all of it; a second commit gives the first one's answer."""
     return await _step(request, number, imports.commit)
 
 
-@router.post("/{id}/undo", response_model=ImportDetail, responses=refusals(409), dependencies=[Depends(writes.keyed)])
+@router.post(
+    "/{id}/undo", response_model=ImportDetail, responses=writes.refusals(409), dependencies=[Depends(writes.keyed)]
+)
 async def undo_import(request: Request, number: ImportId, _: NoParams) -> Response:
     """Take a committed import back: its rows count no more. Refused where others refer to what would vanish."""
     return await _step(request, number, imports.undo)

@@ -15,7 +15,6 @@ from api.guard import GuardedRoute
 from api.lists import TABLE_FORMATS
 from api.security import json_only
 from api.service import Service
-from api.shapes import Problem
 from api.words import digits
 from matcher.store import pipeline as store
 from matcher.store.offices import at
@@ -33,19 +32,9 @@ def _example(**body: Any) -> Any:
     return Body(openapi_examples={"example": {"value": body}})
 
 
-def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals that only writes have."""
-    told = {
-        409: "It collides with the present state, or the Idempotency-Key was used for another request",
-        412: "The record is no longer what If-Match names",
-        428: "If-Match is missing",
-    }
-    return {code: {"model": Problem, "description": told[code]} for code in codes}
-
-
 def _creates(shape: type) -> dict[str, Any]:
     return {
-        "status_code": 201, "response_model": shape, "responses": refusals(409),
+        "status_code": 201, "response_model": shape, "responses": writes.refusals(409),
         "dependencies": [Depends(json_only), Depends(writes.keyed)],
     }  # fmt: skip
 
@@ -53,13 +42,13 @@ def _creates(shape: type) -> dict[str, Any]:
 def _changes(shape: type) -> dict[str, Any]:
     return {
         "response_model": shape,
-        "responses": refusals(409, 412, 428),
+        "responses": writes.refusals(409, 412, 428),
         "dependencies": [Depends(json_only), Depends(writes.matched)],
     }
 
 
 def _undoes(shape: type) -> dict[str, Any]:
-    return {"response_model": shape, "responses": refusals(409), "dependencies": [Depends(writes.keyed)]}
+    return {"response_model": shape, "responses": writes.refusals(409), "dependencies": [Depends(writes.keyed)]}
 
 
 async def _run(request: Request, work: Callable[..., Response], *args: Any) -> Response:
@@ -242,7 +231,7 @@ async def undo_outcome(request: Request, number: RecordId, _: NoParams) -> Respo
 
 @router.post(
     "/outcomes/{id}/verification", tags=["pipeline"], status_code=201, response_model=shapes.OutcomeDetail,
-    responses=refusals(409, 412), dependencies=[Depends(json_only), Depends(writes.keyed)],
+    responses=writes.refusals(409, 412), dependencies=[Depends(json_only), Depends(writes.keyed)],
 )  # fmt: skip
 async def verify_outcome(
     request: Request,

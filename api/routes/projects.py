@@ -1,13 +1,14 @@
 """Projects of the city, and the partners that fit one."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from api import exposures, lists, schemas, shapes
+from api import exposures, lists, project_writes, schemas, schemas_projects, shapes, writes
 from api.answers import record
 from api.guard import GuardedRoute
+from api.security import json_only
 from api.service import Service
 from matcher import records
 
@@ -15,11 +16,36 @@ router = APIRouter(prefix="/v1/projects", tags=["projects"], route_class=Guarded
 ProjectId = Annotated[str, Path(max_length=200, examples=["HCMC-001"])]
 PartnerId = Annotated[str, Path(max_length=200, examples=["P288437fb"])]
 
+NEW_PROJECT: dict[str, Any] = {
+    "example": {
+        "value": {
+            "name_vi": "Cảng cạn Củ Chi", "name_en": "Cu Chi inland port", "status": "preparing",
+            "sector": "ports_logistics", "value_min": "2500000000000", "value_max": "2500000000000",
+            "value_currency": "VND", "value_usd_min": 95_000_000, "value_usd_max": 95_000_000, "form": "ppp",
+            "source": "https://example.org/decision-12", "source_on": "2026-10-01",
+        }
+    }
+}  # fmt: skip
+PROJECT_CHANGE: dict[str, Any] = {
+    "example": {"value": {"status": "calling", "source": "https://example.org/call-3", "source_on": "2026-10-01"}}
+}
+
 
 @router.get("", response_model=shapes.ProjectList, responses=lists.TABLE_FORMATS)
 async def list_projects(request: Request, params: Annotated[schemas.ProjectListParams, Query()]) -> Response:
     """Projects by id; without `status`, past investments are left out."""
     return await Service.of(request).run(lists.answer, request, "projects", params)
+
+
+@router.post(
+    "", status_code=201, response_model=shapes.ProjectDetail, responses=writes.refusals(409),
+    dependencies=[Depends(json_only), Depends(writes.keyed)],
+)  # fmt: skip
+async def create_project(
+    request: Request, body: Annotated[schemas_projects.NewProject, Body(openapi_examples=NEW_PROJECT)]
+) -> Response:
+    """Add a project, with its source; lists show it at once, matches within seconds."""
+    return await Service.of(request).run(project_writes.create, request, body)
 
 
 @router.get("/{project_id}", response_model=shapes.ProjectDetail)
@@ -31,10 +57,22 @@ async def read_project(
 
     def work() -> Response:
         directory = service.directory
-        item = directory.get("projects", project_id)
-        return record(request, item | {"deals": lists.deals(directory, project_id=project_id)})
+        return record(request, project_writes.content_of(directory, directory.get("projects", project_id)))
 
     return await service.run(work)
+
+
+@router.patch(
+    "/{project_id}", response_model=shapes.ProjectDetail, responses=writes.refusals(409, 412, 428),
+    dependencies=[Depends(json_only), Depends(writes.matched)],
+)  # fmt: skip
+async def change_project(
+    request: Request,
+    project_id: ProjectId,
+    body: Annotated[schemas_projects.ProjectChange, Body(openapi_examples=PROJECT_CHANGE)],
+) -> Response:
+    """Change a project: a merge patch makes a new version; what was said before stays on record."""
+    return await Service.of(request).run(project_writes.change, request, project_id, body)
 
 
 @router.get("/{project_id}/matches", response_model=shapes.MatchList, responses=lists.TABLE_FORMATS)

@@ -108,6 +108,11 @@ class Matchmaker:
         """The facts that matches are made of today."""
         return self.catalogue().corpus.facts
 
+    @property
+    def revision(self) -> int:
+        """The newest batch in `facts`; the store may be ahead while a newer catalogue is opened."""
+        return self.opened().key.revision
+
     def catalogue(self, as_of: date | None = None) -> Catalogue:
         """The engine in use, opened on the facts of a day (None: today).
 

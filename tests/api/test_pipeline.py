@@ -278,7 +278,7 @@ def test_the_audit_tells_administrators_who_wrote_what(offices: Offices) -> None
     assert told.status_code == 200, told.text
     newest, oldest = told.json()["audit"]
     assert (newest["old"]["kind"], newest["new"]["kind"], oldest["old"]) == ("meeting", "visit", None)
-    assert (newest["actor"], newest["account_id"], newest["origin"]) == ("u15", 15, "testclient")
+    assert (newest["actor"], newest["account_id"], newest["origin"]) == ("u15", 15, "127.0.0.1")
     assert newest["request_id"]
     assert "confidential" not in told.text
     page = offices.get("keeper", "/v1/audit?n=1&action=interaction").json()
