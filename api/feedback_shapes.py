@@ -26,6 +26,7 @@ class ExposureParams(_Page):
     channel: Many = Field(description=", ".join(CHANNELS))
     since: Day | None = Field(default=None, description="first day (UTC)")
     until: Day | None = Field(default=None, description="last day (UTC), included")
+    format: Format | None = Field(default=None, description="instead of the Accept header")
 
 
 class OneExposureParams(Strict):

@@ -91,11 +91,12 @@ def configure(level: Level = "info") -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    root.setLevel("WARNING" if level == "info" else level.upper())  # libraries tell addresses at level info
+    for name in ("api", "matcher", "uvicorn"):
+        logging.getLogger(name).setLevel(level.upper())
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "psycopg.pool"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-        logger.setLevel(logging.NOTSET)
     logging.getLogger("uvicorn.access").disabled = True  # it has raw addresses; our own line is instead of it
 
 

@@ -122,7 +122,8 @@ def host_name(host: str) -> str | None:
 
 def most_bytes(path: str) -> int:
     """The largest body that an address takes."""
-    return MAX_FILE_BYTES if path.startswith(FILE_PATHS) else MAX_BODY_BYTES
+    large = any(path == p or path.startswith(f"{p}/") for p in FILE_PATHS)
+    return MAX_FILE_BYTES if large else MAX_BODY_BYTES
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from api import feedback_shapes as shapes
 from api import pipeline
-from api.answers import record
+from api.answers import record, to_json
 from api.filters import cursor_of
 from api.guard import GuardedRoute
-from api.lists import split
+from api.lists import TABLE_FORMATS, split
 from api.service import Service
 from api.words import digits
 from matcher.store import feedback_pages
@@ -20,8 +20,10 @@ from matcher.store.feedback import CHANNELS
 router = APIRouter(prefix="/v1/exposures", tags=["feedback"], route_class=GuardedRoute)
 ExposureId = Annotated[int, BeforeValidator(digits), Path(alias="id", ge=1, lt=2**63, examples=[1])]
 
+COLUMNS = tuple(shapes.Exposure.model_fields)
 
-@router.get("", response_model=shapes.ExposureList)
+
+@router.get("", response_model=shapes.ExposureList, responses=TABLE_FORMATS)
 async def list_exposures(request: Request, params: Annotated[shapes.ExposureParams, Query()]) -> Response:
     """Lists of matches that were shown to your office, newest first; analysts see those of all."""
     return await Service.of(request).run(_listed, request, params)
@@ -47,7 +49,9 @@ def _listed(request: Request, params: shapes.ExposureParams) -> Response:
             acting.cursor, filters=asked, n=params.n, before=pipeline.start_before(params.cursor, digest)
         )
     following = None if found.next is None else cursor_of(digest, str(found.next))
-    return record(request, {"exposures": found.items, "filters": asked, "next": following})
+    content = {"exposures": found.items, "filters": asked, "next": following}
+    flat = [i | {k: to_json(i[k]).decode() for k in ("query", "filters")} for i in found.items]
+    return pipeline.table(request, content, "exposures", params, COLUMNS, flat=flat)
 
 
 def _told(request: Request, number: int, again: bool) -> Response:

@@ -33,7 +33,7 @@ WHO: dict[str, tuple[str | None, str]] = {
 }
 """Column -> who asks, and whose record is asked for."""
 
-_CSV = b"name,country,source\nA new partner,JP,https://example.org/list\n"
+_CSV = b"partner_id,name,country,source\nnew-1,A new partner,JP,https://example.org/list\n"
 
 
 @dataclass
@@ -177,7 +177,7 @@ def post(world: World, column: str, kind: str, path: str) -> dict[str, Any]:
     if path == "/sign-in":
         return {"data": {"login": "figures", "password": "correct horse battery"}}
     body = world.body(kind, owner)
-    if column == "officer_other" and kind != "judgments":
+    if column == "officer_other" or (column == "mission_other" and kind == "judgments"):
         body["mission_id"] = TOKYO  # an officer may give out work, and may not write another office's
     return {"json": body}
 
