@@ -107,10 +107,18 @@ def rows(
         permissions.check_export(request.state.caller)
     told = to_json(content)
     body = told if wanted == "json" else csv() if wanted == "csv" else xlsx()
-    cursor = content.get("next")
-    link = None if cursor is None else f'<{_here(request).include_query_params(cursor=cursor)}>; rel="next"'
+    link = _link(request, content.get("next"))
     # A workbook's bytes carry the moment of its making: the tag is that of what it says.
     return _send(request, body, wanted, link, name=name, tagged=told if wanted == "xlsx" else body)
+
+
+def made_before(request: Request, body: bytes, cursor: str | None) -> Response:
+    """A list whose JSON is ready, as `rows` sends it."""
+    return _send(request, body, "json", _link(request, cursor))
+
+
+def _link(request: Request, cursor: str | None) -> str | None:
+    return None if cursor is None else f'<{_here(request).include_query_params(cursor=cursor)}>; rel="next"'
 
 
 def _here(request: Request) -> URL:

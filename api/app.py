@@ -232,9 +232,9 @@ def _described(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _matchmaker(site: Site) -> Matchmaking:
-    from matcher.jobs.matchmaker import Matchmaker  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
+    from matcher.jobs.serving import ServingMatchmaker  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
 
-    return Matchmaker(site, today=lambda: datetime.now(UTC).date())  # noqa: TID251 - entry point
+    return ServingMatchmaker(site, today=lambda: datetime.now(UTC).date())  # noqa: TID251 - entry point
 
 
 def code_of(error: Exception) -> Code:

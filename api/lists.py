@@ -3,21 +3,24 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import MEDIA, flatten, rows, to_csv, to_xlsx, wanted_format
+from api.answers import MEDIA, flatten, made_before, rows, to_csv, to_xlsx, wanted_format
 from api.directory import Directory
 from api.exposures import Served
 from api.schemas import Lang, ListParams, MatchParams, MatchRequest, UnsavedPartner, UnsavedProject
-from api.service import Service
+from api.service import Keeping, Service
 from matcher.errors import InputError
 from matcher.jobs import asking, sheets
 from matcher.records import FORMS, PARTNER_KINDS, PROJECT_STATUSES, TABLES, Filters, MatchList, Query
 from matcher.text import nfc
+
+if TYPE_CHECKING:
+    from matcher.jobs.pairs import ServedList
 
 TABLE_FORMATS: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA["csv"]: {}, MEDIA["xlsx"]: {}}, "description": "One page; the same rows in each format"}
@@ -116,14 +119,29 @@ def find(request: Request, query: Query, params: MatchParams) -> MatchList:
 def matches(request: Request, query: Query, params: MatchParams) -> Served:
     """The matches for a query, in the format asked for; the list goes on record before it is sent."""
     service = Service.of(request)
-    found = find(request, query, params)
     lang = language(request, params.lang)
+    kept = _kept(request, query, params, lang)
+    if kept is not None:
+        return Served(response=made_before(request, kept.body, kept.next), found=kept, lang=lang)
+    found = find(request, query, params)
     response = rows(
         request, found.to_json(lang), wanted=wanted_format(request, params.format), name="matches",
         csv=lambda: sheets.to_csv(sheets.rows(found, lang)).encode(),
         xlsx=lambda: sheets.to_xlsx(found, lang, asked_of(service.directory, query, lang)),
     )  # fmt: skip
     return Served(response=response, found=found, lang=lang)
+
+
+def _kept(request: Request, query: Query, params: MatchParams, lang: Lang) -> "ServedList | None":
+    """A page of today's list without filters, made before; None where the engine has to answer."""
+    maker = Service.of(request).matchmaker
+    paging = {"n", "cursor", "lang", "format"}
+    filtered = params.model_dump(exclude=paging, exclude_defaults=True, exclude_none=True)
+    if not isinstance(maker, Keeping) or any(v != [] for v in filtered.values()):
+        return None
+    if wanted_format(request, params.format) != "json":
+        return None
+    return maker.kept(query, n=params.n, cursor=params.cursor, lang=lang)
 
 
 def asked_of(directory: Directory, query: Query, lang: Lang) -> str:

@@ -1,0 +1,48 @@
+"""The matchmaker of the service: swaps behind the scenes, makes lists of pairs meanwhile, and serves them."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+
+from matcher.errors import ConflictError
+from matcher.jobs import Site, pairs
+from matcher.jobs.matchmaker import Matchmaker
+from matcher.jobs.swapping import Opened
+from matcher.records import Query
+
+SERVICE = 1
+"""Account under which the service itself reads facts and writes lists."""
+
+LONGEST_REST = 2.0
+
+
+class ServingMatchmaker(Matchmaker):
+    """One per process of the service; of several processes one makes the lists."""
+
+    def __init__(self, site: Site, *, today: Callable[[], date]) -> None:
+        super().__init__(site, today=today, background=True, acting=SERVICE, after=_make_lists)
+        self._table = pairs.Table(self.store)
+
+    def kept(self, query: Query, *, n: int, cursor: str | None, lang: str) -> pairs.ServedList | None:
+        """A page that was made before, of what `match` would answer from; None where the engine has to answer.
+
+        Raises:
+            InputError: the cursor is not one of this list.
+        """
+        if pairs.name_of(query) is None:
+            return None
+        return self._table.page(self.opened(None, query), query, n=n, cursor=cursor, lang=lang)
+
+
+def _make_lists(maker: Matchmaker, opened: Opened, stop: Callable[[], bool]) -> None:
+    """Fills the set of what came into service, at half speed: requests are waiting for the processor, too."""
+    begun = time.monotonic()
+
+    def rest() -> None:
+        nonlocal begun
+        time.sleep(min(time.monotonic() - begun, LONGEST_REST))
+        begun = time.monotonic()
+
+    with suppress(ConflictError):  # another process is at it
+        pairs.fill(maker, opened, stop=stop, rest=rest)
