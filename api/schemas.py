@@ -42,6 +42,14 @@ class RecordParams(Strict):
     """Parameters of every address that returns one record."""
 
 
+class ChangesParams(Strict):
+    """Parameters of what changed."""
+
+    since: Day = Field(
+        description="the last list that your office was shown before this day is compared", examples=["2026-11-01"]
+    )
+
+
 class PairParams(Strict):
     """Parameters of an explanation."""
 

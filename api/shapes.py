@@ -193,6 +193,35 @@ class MissionList(_List):
     missions: list[Mission]
 
 
+class ListMadeOf(BaseModel):
+    """What a list was made of."""
+
+    engine: str
+    revision: int
+    as_of: str
+    exposure_id: int | None = Field(description="record of the list that was shown; null where it was only kept")
+
+
+class PairChange(BaseModel):
+    """A pair of the first page whose place changed."""
+
+    project_id: str
+    partner_id: str
+    change: Literal["new", "gone", "risen", "fallen"]
+    then: int | None = Field(description="rank then; null where it did not stand there")
+    now: int | None
+
+
+class Changes(BaseModel):
+    """The first page of a list now against an earlier one."""
+
+    since: str
+    then: ListMadeOf | None = Field(description="null where no list from before the day is on record")
+    now: ListMadeOf
+    why: list[Literal["engine", "facts", "day"]] = Field(description="which of them are others now")
+    changes: list[PairChange]
+
+
 class SectorList(_List):
     """A page of sectors."""
 

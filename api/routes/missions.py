@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from api import exposures, lists, schemas, shapes
 from api.answers import record
-from api.guard import GuardedRoute
+from api.guard import GuardedRoute, caller_of
 from api.service import Service
 from matcher import records
+from matcher.errors import ForbiddenError
 
 router = APIRouter(prefix="/v1/missions", tags=["missions"], route_class=GuardedRoute)
 MissionId = Annotated[str, Path(max_length=200, examples=["ae-embassy"])]
@@ -37,3 +38,24 @@ async def match_mission(
     """Pairs of open projects with partners of the host and accredited countries; `notes` names what is missing."""
     query = records.Query(mission_id=mission_id)
     return await exposures.answer(request, lambda: lists.matches(request, query, params))
+
+
+@router.get("/{mission_id}/changes", response_model=shapes.Changes)
+async def mission_changes(
+    request: Request, mission_id: MissionId, params: Annotated[schemas.ChangesParams, Query()]
+) -> Response:
+    """What changed on the first page of the mission's pairs since your office last saw it before a day, and why."""
+    service, caller = Service.of(request), caller_of(request)
+    if caller.role == "mission" and caller.mission_id != mission_id:
+        raise ForbiddenError("What changed for a mission is told to the mission itself and to the city.")
+
+    def work() -> Response:
+        from matcher.jobs import changes  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
+
+        maker = service.matchmaker
+        query = records.Query(mission_id=mission_id)
+        with service.acting(request) as acting:
+            found = changes.since(acting.cursor, maker, query, params.since, office=caller.mission_id)
+        return record(request, found.to_json())
+
+    return await service.run(work)

@@ -161,6 +161,54 @@ def texts(cursor: psycopg.Cursor, set_id: int, pairs: Sequence[tuple[str, str]],
     return [row[0] for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The first page of a list as it was shown or kept; `exposure_id` is None where nobody was shown it."""
+
+    exposure_id: int | None
+    engine_id: str
+    revision: int
+    as_of: date
+    pairs: Sequence[tuple[str, str]]
+
+
+def last_shown(cursor: psycopg.Cursor, subject: Mapping[str, str], office: str | None, before: date) -> Shown | None:
+    """The last first page, without filters and by the usual order, that an office was shown before a day (UTC).
+
+    Args:
+        subject: what was asked, such as `{"mission": "ID"}`, as the query's JSON says it.
+        office: mission; None for the city itself.
+    """
+    cursor.execute(
+        "SELECT exposure_id, engine_id, revision, as_of FROM exposure WHERE query @> %s AND NOT query ? 'sort'"
+        " AND filters = '{}' AND \"offset\" = 0 AND n > 0 AND mission_id IS NOT DISTINCT FROM %s"
+        " AND shown_at < %s::date::timestamp AT TIME ZONE 'UTC' ORDER BY shown_at DESC, exposure_id DESC LIMIT 1",
+        [Jsonb(dict(subject)), office, before],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    cursor.execute("SELECT project_id, partner_id FROM exposure_item WHERE exposure_id = %s ORDER BY rank", [row[0]])
+    return Shown(exposure_id=row[0], engine_id=row[1], revision=row[2], as_of=row[3], pairs=cursor.fetchall())
+
+
+def kept_before(cursor: psycopg.Cursor, name: str, before: date) -> Shown | None:
+    """A view as the oldest set has it that was complete before a day (UTC)."""
+    cursor.execute(
+        "SELECT engine_id, revision, as_of, project_ids, partner_ids FROM pair_set JOIN pair_view USING (set_id)"
+        " WHERE view = %s AND done_at < %s::date::timestamp AT TIME ZONE 'UTC' ORDER BY done_at LIMIT 1",
+        [name, before],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    engine, revision, as_of, projects, partners = row
+    return Shown(
+        exposure_id=None, engine_id=engine, revision=revision, as_of=as_of,
+        pairs=list(zip(projects, partners, strict=True)),
+    )  # fmt: skip
+
+
 def _set(row: tuple[Any, ...]) -> PairSet:
     number, engine, revision, as_of, started_at, done_at = row
     return PairSet(
