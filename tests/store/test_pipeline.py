@@ -35,6 +35,9 @@ class Office:
         with self.desk.acting(ACCOUNT[login], origin="10.0.0.7", request_id=f"of-{login}") as acting:
             yield acting.cursor
 
+    def number(self, login: str) -> int:
+        return ACCOUNT[login]
+
     def create(self, login: str, kind: Any, /, **values: Any) -> dict[str, Any]:
         with self.as_(login) as cursor:
             return pipeline.create(cursor, kind, values)
