@@ -307,8 +307,10 @@ class PartnerSide:
     @cached_property
     def at_home(self) -> npt.NDArray[np.bool_]:
         """Which partners are known to operate in their home country, shape (n,)."""
-        known = self.home >= 0
-        return np.asarray(known & self.footprint[np.arange(self.home.size), np.where(known, self.home, 0)])
+        out = self.home >= 0
+        rows = np.flatnonzero(out)
+        out[rows] = self.footprint[rows, self.home[rows]]
+        return out
 
     @cached_property
     def rarity(self) -> Floats:
