@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,9 @@ import pytest
 from databases import create_database, database_url, drop_database
 from polars.testing import assert_frame_equal
 from small_world import AS_OF, BagEncoder, facts, frame
+from starlette.testclient import TestClient
 
+from api.app import create_app
 from matcher.chance import Probability
 from matcher.errors import InputError, MatcherError, NotFoundError, SourceError
 from matcher.jobs import Site, fitting
@@ -21,7 +24,8 @@ from matcher.jobs import matchmaker as module
 from matcher.jobs.exposure import Reproduction, filters_of, query_of, reproduce
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.records import TABLES, Facts, Filters, Match, MatchList, Query
-from matcher.store import Store, migrate
+from matcher.store import Store, accounts, migrate
+from matcher.store.desk import Desk
 from matcher.store.embedded import ROLE
 from matcher.store.feedback import JUDGMENTS, Shown
 
@@ -192,6 +196,28 @@ def small(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         fill(opened.store, facts())
         fitting.fit(site, opened.store, as_of=AS_OF, actor="tests")
         yield opened
+
+
+def test_the_api_makes_again_what_it_has_shown(small: Matchmaker, store_url: str) -> None:
+    with psycopg.connect(store_url) as connection, connection.cursor() as cursor:
+        accounts.add(cursor, "keeper", "admin")
+        key, _ = accounts.add_key(cursor, "keeper", label="tests", scopes=("read",), days=1)
+    desk = Desk.open(store_url)
+    app = create_app(lambda: small, desk=lambda: closing(desk), hosts=("testserver",), secret="s" * 40)
+    with TestClient(app, headers={"Authorization": f"Bearer {key}"}) as client:
+        listed = client.get("/v1/projects", params={"n": 1}).json()["projects"][0]["id"]
+        answers = [
+            client.get(f"/v1/projects/{listed}/matches", params={"n": 3}),
+            client.post("/v1/match", json={"text": "a deep sea port", "n": 3, "filters": {"kind": ["company"]}}),
+        ]
+        for answer in answers:
+            assert answer.status_code == 200, answer.text
+            number = answer.headers["x-exposure-id"]
+            told = client.get(f"/v1/exposures/{number}", params={"reproduce": "true"}).json()
+            assert [i["partner_id"] for i in told["items"]] == [m["partner"]["id"] for m in answer.json()["matches"]]
+            again = told["reproduction"]
+            assert (again["identical"], again["places"], again["probability_changed"]) == (True, [], 0)
+            assert again["score_difference"] in (0.0, None)
 
 
 def again_after_restart(small: Matchmaker, identity: int) -> Reproduction:
