@@ -18,6 +18,7 @@ from evaluation import (
     content,
     datasets,
     judgments,
+    outcomes,
     product,
     qrels,
     report,
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.set_defaults(run=_content)
 
     judgments.add_parser(commands)
+    outcomes.add_parser(commands)
     return parser
 
 

@@ -140,6 +140,16 @@ def export(store: Store, out: Path, *, as_of: date | None = None) -> int:
     else:
         endings = ", ".join((".csv", ".xlsx", *QRELS_SUFFIXES))
         raise InputError(f'"{out.name}" does not say what to write; give a name that ends in one of {endings}.')
+    write(out, content)
+    return rows
+
+
+def write(out: Path, content: bytes) -> None:
+    """The file holds the content; one that was there before stays whole until then.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     fresh = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         fresh.write_bytes(content)
@@ -149,7 +159,6 @@ def export(store: Store, out: Path, *, as_of: date | None = None) -> int:
         raise InputError(
             f"{out} cannot be written: {error.strerror}; give a file in a folder that is there."
         ) from error
-    return rows
 
 
 def qrels(store: Store, as_of: date | None = None) -> dict[str, dict[str, int]]:
@@ -226,7 +235,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     agreed = parts.add_parser("agreement", help="Krippendorff's alpha of the grades, with its interval")
     agreed.add_argument("--json", action="store_true", help="print the figures as JSON")
     for part in (went, agreed):
-        part.add_argument("--as-of", type=_day, metavar="DATE", help="judgments up to this day; default: all")
+        part.add_argument("--as-of", type=day, metavar="DATE", help="judgments up to this day; default: all")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -277,7 +286,8 @@ def _actor() -> str:
     return actor
 
 
-def _day(text: str) -> date:
+def day(text: str) -> date:
+    """The day of a command line."""
     try:
         return date.fromisoformat(text)
     except ValueError:
