@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from evaluation.bench import Timing, encoder, fit, matching, measures, retrieval
+from evaluation.bench import Timing, encoder, fit, http, matching, measures, retrieval
 from matcher import config
 from matcher.errors import MatcherError
 
@@ -19,6 +19,7 @@ BENCHES: tuple[tuple[str, Callable[[Path, int], Iterator[Timing]]], ...] = (
     ("measures", measures.run),
     ("fit", fit.run),
     ("retrieval", retrieval.run),
+    ("http", http.run),
 )
 """Name -> function of data folder and seed that yields timings."""
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "numpy", "polars", "lightgbm")
