@@ -82,8 +82,22 @@ class StoredMatchmaker(FakeMatchmaker):
         offset = found.matches[0].rank - 1 if found.matches else 0
         return replace(found, n=asked.get("n", 10), offset=offset, revision=self.store.revision())
 
+    def past(self, engine: str, *, as_of: date, revision: int) -> "Past":
+        """The small world does not change its mind."""
+        return Past(self)
+
     def close(self) -> None:
         self.store.close()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a list of before is made again of."""
+
+    world: StoredMatchmaker
+
+    def match(self, query: Query, *, n: int, offset: int, filters: Any) -> MatchList:
+        return self.world.match(query, n=n, filters=filters, cursor=f"fake.{offset}")
 
 
 @dataclass(frozen=True)

@@ -251,7 +251,8 @@ POLICIES: dict[str, dict[str, str]] = {
     "exposure": {"SELECT": f"{OWN} OR {ALL_SEEN}", "INSERT": f"{OWN} OR {ALL_SEEN}"},
     "exposure_item": {
         "SELECT": "EXISTS (SELECT FROM exposure e WHERE e.exposure_id = exposure_item.exposure_id)",
-        "INSERT": "EXISTS (SELECT FROM exposure e WHERE e.exposure_id = exposure_item.exposure_id)",
+        "INSERT": "(SELECT actor_role()) = 'service' OR"
+        " EXISTS (SELECT FROM exposure e WHERE e.exposure_id = exposure_item.exposure_id)",
     },
     "judgment": {
         "SELECT": f"{OWN} OR {ALL_SEEN}",
