@@ -3,17 +3,20 @@
 import csv as csv_format
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import orjson
 import xlsxwriter
+from pydantic import BaseModel
 from starlette.datastructures import URL
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from api import permissions
+from matcher.text import FORMULA_STARTS
 
 Format = Literal["json", "csv", "xlsx"]
 
@@ -25,7 +28,9 @@ MEDIA: dict[Format, str] = {
 PROBLEM = "application/problem+json"
 PROBLEM_TYPE = "urn:matcher:problem:"
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+EXPORT_ROWS = 1_000
+"""Rows that an export of a whole list reads at a time."""
+_PIECE_BYTES = 1 << 16
 _XLSX_CELL_CHARS = 32_767  # Excel's own limit; a longer cell would be dropped without a word
 
 
@@ -104,12 +109,69 @@ def rows(
         csv, xlsx: make the table formats.
     """
     if wanted != "json":
-        permissions.check_export(request.state.caller)
+        _exported(request, name, wanted)
     told = to_json(content)
     body = told if wanted == "json" else csv() if wanted == "csv" else xlsx()
     link = _link(request, content.get("next"))
     # A workbook's bytes carry the moment of its making: the tag is that of what it says.
     return _send(request, body, wanted, link, name=name, tagged=told if wanted == "xlsx" else body)
+
+
+Listed = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+"""One page of a list: its JSON body, with `next` as cursor or None, and its rows for the table formats."""
+
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def table(
+    request: Request, params: P, page: Callable[[P], Listed], *, name: str, columns: Sequence[str]
+) -> Response:  # fmt: skip
+    """One page of a list as JSON, CSV or XLSX; as CSV or XLSX without `n` the whole list from the cursor on.
+
+    The whole list is read page by page and sent while it is read, so that it needs no more memory than a page.
+
+    Args:
+        page: makes the page that the parameters ask for.
+        name: of the list in the JSON body, and of the file.
+    """
+    wanted = wanted_format(request, getattr(params, "format", None))
+    if wanted == "json" or "n" in params.model_fields_set:
+        content, flat = page(params)
+        return rows(
+            request, content, wanted=wanted, name=name,
+            csv=lambda: to_csv(columns, flat), xlsx=lambda: to_xlsx(columns, flat),
+        )  # fmt: skip
+    _exported(request, name, wanted)
+    first = page(params.model_copy(update={"n": EXPORT_ROWS}))  # whatever is wrong is told before anything is sent
+
+    def pages() -> Iterator[Sequence[Mapping[str, Any]]]:
+        content, flat = first
+        yield flat
+        while content["next"] is not None:
+            content, flat = page(params.model_copy(update={"n": EXPORT_ROWS, "cursor": content["next"]}))
+            yield flat
+
+    body = _csv_lines(columns, pages()) if wanted == "csv" else _pieces(_workbook(columns, pages()))
+    headers = {
+        "cache-control": "no-store", "vary": "Accept, Accept-Language",
+        "content-disposition": f'attachment; filename="{name}.{wanted}"',
+    }  # fmt: skip
+    return StreamingResponse(body, media_type=_media(wanted), headers=headers)
+
+
+def _exported(request: Request, name: str, wanted: Format) -> None:
+    """The caller may take the list away, and it is on record that he does.
+
+    Raises:
+        ForbiddenError: he may not.
+    """
+    caller = request.state.caller
+    permissions.check_export(caller)
+    request.app.state.service.desk.audit(
+        caller, "exported", {"list": name, "format": wanted}, origin=request.client.host if request.client else "",
+        request_id=request.state.request_id,
+    )  # fmt: skip
 
 
 def made_before(request: Request, body: bytes, cursor: str | None) -> Response:
@@ -132,7 +194,7 @@ def _send(
 ) -> Response:
     headers = {
         "etag": etag(wanted.encode(), body if tagged is None else tagged),
-        "cache-control": "no-cache",
+        "cache-control": "private, no-cache",
         "vary": "Accept, Accept-Language",
     }
     if link is not None:
@@ -141,8 +203,11 @@ def _send(
         return Response(status_code=304, headers=headers)
     if wanted != "json":
         headers["content-disposition"] = f'attachment; filename="{name}.{wanted}"'
-    media = "text/csv; charset=utf-8; header=present" if wanted == "csv" else MEDIA[wanted]
-    return Response(body, media_type=media, headers=headers)
+    return Response(body, media_type=_media(wanted), headers=headers)
+
+
+def _media(wanted: Format) -> str:
+    return "text/csv; charset=utf-8; header=present" if wanted == "csv" else MEDIA[wanted]
 
 
 def flatten(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,31 +232,46 @@ def safe_cell(value: object) -> object:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = decimal_text(value) if isinstance(value, Decimal) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def to_csv(columns: Sequence[str], flat: Iterable[Mapping[str, Any]]) -> bytes:
+def to_csv(columns: Sequence[str], flat: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as UTF-8 CSV with a heading; empty = unknown, flags true/false."""
+    return b"".join(_csv_lines(columns, [flat]))
+
+
+def _csv_lines(columns: Sequence[str], pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
+    """The heading and then the rows of each page."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
-    for row in flat:
-        cells = [safe_cell(row.get(c)) for c in columns]
-        writer.writerow([("true" if c else "false") if isinstance(c, bool) else c for c in cells])
-    return out.getvalue().encode()
+    for flat in pages:
+        for row in flat:
+            cells = [safe_cell(row.get(c)) for c in columns]
+            writer.writerow([("true" if c else "false") if isinstance(c, bool) else c for c in cells])
+        yield out.getvalue().encode()
+        out.seek(0)
+        out.truncate()
 
 
-def to_xlsx(columns: Sequence[str], flat: Iterable[Mapping[str, Any]]) -> bytes:
+def to_xlsx(columns: Sequence[str], flat: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as an Excel workbook with a heading; no cell is a formula or a link."""
-    out = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    return b"".join(_pieces(_workbook(columns, [flat])))
+
+
+def _workbook(columns: Sequence[str], pages: Iterable[Sequence[Mapping[str, Any]]]) -> BinaryIO:
+    """A file of its own that holds the workbook; it is gone when it is closed."""
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
+    options = {
+        "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
+    }  # fmt: skip
     book = xlsxwriter.Workbook(out, options)
     sheet = book.add_worksheet("matcher")
     bold = book.add_format({"bold": True})
     sheet.freeze_panes(1, 0)
     for c, column in enumerate(columns):
         sheet.write_string(0, c, column, bold)
-    for r, row in enumerate(flat, start=1):
+    for r, row in enumerate((row for flat in pages for row in flat), start=1):
         for c, column in enumerate(columns):
             value = safe_cell(row.get(column))
             if isinstance(value, bool):
@@ -201,7 +281,15 @@ def to_xlsx(columns: Sequence[str], flat: Iterable[Mapping[str, Any]]) -> bytes:
             elif value is not None:
                 sheet.write_string(r, c, str(value)[:_XLSX_CELL_CHARS])
     book.close()
-    return out.getvalue()
+    out.seek(0)
+    return out
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """The file's bytes from where it stands; it is closed at the end."""
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
 def problem(

@@ -209,7 +209,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
     app.add_middleware(Patience, late=_late)
-    app.add_middleware(Gate, hosts=hosts, failed=_crashed)
+    app.add_middleware(Gate, hosts=hosts, local=local, failed=_crashed)
     app.add_middleware(Observed)
     return app
 
@@ -285,7 +285,7 @@ async def _http_refused(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> list[str]:
     """Every method that the routes of this address take, together; the framework names those of the first only."""
     contexts = iter_route_contexts(request.app.routes)
-    at = [c.original_route for c in contexts if compile_path(c.path)[0].match(request.url.path)]
+    at = [c.original_route for c in contexts if c.path and compile_path(c.path)[0].match(request.url.path)]
     return sorted({m for route in at for m in getattr(route, "methods", None) or ()})
 
 

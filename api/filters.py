@@ -70,9 +70,14 @@ def start_after(cursor: str, digest: str) -> str:
     except (ValueError, binascii.Error, TypeError):
         belongs_to, last_id = None, ""
     if belongs_to != digest or not isinstance(last_id, str):
-        expected = "the `next` of a list with the same search and filters; leave it out to start at the beginning"
-        raise InputError(
-            f"?cursor does not belong to this list; expected {expected}",
-            [{"pointer": "?cursor", "seen": cursor[:100], "expected": expected}],
-        )
+        raise foreign(cursor)
     return last_id
+
+
+def foreign(cursor: str) -> InputError:
+    """The refusal of a cursor that no list of this search gave."""
+    expected = "the `next` of a list with the same search and filters; leave it out to start at the beginning"
+    return InputError(
+        f"?cursor does not belong to this list; expected {expected}",
+        [{"pointer": "?cursor", "seen": cursor[:100], "expected": expected}],
+    )

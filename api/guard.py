@@ -6,6 +6,7 @@ not start.
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import secrets
 import threading
@@ -24,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api import permissions
-from matcher.errors import ForbiddenError, MatcherError
+from matcher.errors import ForbiddenError, MatcherError, SourceError
 from matcher.identity import Caller, digest
 
 COOKIE = "matcher_session"
@@ -33,6 +34,8 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 KNOWN_SECONDS = 1.0
 """A key or session that was looked up is believed for so long: a revoked one lets nobody in a second later."""
 KNOWN = 1024
+PASSED_ON = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
+"""Headers by which a proxy can be told."""
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -53,7 +56,19 @@ def kept_secret(folder: Path) -> str:
         with suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
-    return path.read_text(encoding="ascii").strip()
+    kept = path.read_text(encoding="ascii").strip()
+    if len(kept) < 32 or path.stat().st_mode & 0o077:
+        raise SourceError(f"{path} is too short or others may read it; remove it, and a new one is made.")
+    return kept
+
+
+def from_here(request: Request) -> bool:
+    """The request was sent on this machine and by no proxy."""
+    passed_on = any(h in request.headers for h in PASSED_ON)
+    try:
+        return not passed_on and ipaddress.ip_address(request.client.host if request.client else "").is_loopback
+    except ValueError:
+        return False
 
 
 class TooManyError(MatcherError):
@@ -116,7 +131,7 @@ class Door:
             found = self._look_up(session, "session")
             if found is not None:
                 found = replace(found, csrf=self.csrf(session))
-        if found is None or (found.demo and not self._local):
+        if found is None or (found.demo and not (self._local and from_here(request))):
             raise UnauthenticatedError("This key or session is unknown, has expired or was revoked; ask for a new one.")
         return found
 
@@ -181,7 +196,7 @@ class GuardedRoute(APIRoute):
             permission = self.permissions["GET" if request.method == "HEAD" else request.method]
             request.state.permission = permission
             if permission.open:
-                request.app.state.limits.stranger(request.client.host if request.client else "")
+                request.app.state.limits.stranger(request)
             else:
                 refusal = await admit(request, permission)
                 if refusal is not None:
@@ -199,10 +214,11 @@ async def admit(request: Request, permission: permissions.Permission) -> Respons
     """
     service = request.app.state.service
     door: Door = request.app.state.door
+    limits = request.app.state.limits
     try:
         caller = door.caller(request) if door.known(request) else await service.run(door.caller, request)
     except UnauthenticatedError:
-        request.app.state.limits.stranger(request.client.host if request.client else "")
+        limits.stranger(request)
         if request.app.state.wants_page(request):
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             asked = {"next": here} if request.method in SAFE else {}
@@ -227,7 +243,7 @@ async def check_csrf(request: Request, caller: Caller) -> None:
     sent = request.headers.get(CSRF_HEADER)
     if sent is None and request.headers.get("content-type", "").partition(";")[0].strip().lower() in FORMS:
         await request.body()  # kept, so that the route can read it again
-        field = (await request.form()).get(CSRF_FIELD)
+        field = (await request.form(max_files=1, max_fields=100)).get(CSRF_FIELD)
         sent = field if isinstance(field, str) else None
     foreign = request.headers.get("sec-fetch-site") == "cross-site"
     if foreign or sent is None or not hmac.compare_digest(sent.encode(), caller.csrf.encode()):

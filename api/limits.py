@@ -4,6 +4,7 @@ All limits hold per worker process.
 """
 
 import asyncio
+import ipaddress
 import math
 import threading
 import time
@@ -54,6 +55,12 @@ class Buckets:
         """A token is taken: 0; or seconds until there is one."""
         return self._look(name, 1.0)
 
+    def give(self, name: object) -> None:
+        """A token that was taken is given back."""
+        with self._lock:
+            left, at = self._left.get(name, (self._size, time.monotonic()))
+            self._left[name] = (min(self._size, left + 1.0), at)
+
     def _look(self, name: object, taken: float) -> int:
         if not self._rate:
             return 0
@@ -89,29 +96,25 @@ class Limits:
         """
         _refuse(self._accounts.take(caller.account_id), "This account sends too many requests")
 
-    def stranger(self, address: str) -> None:
-        """Somebody without a key or session that is known may ask this, too: both are too long to be guessed.
+    def stranger(self, request: Request) -> None:
+        """Somebody without a key or session that is known asks this: both are too long to be guessed.
 
         Raises:
             TooManyError: not so soon.
         """
-        _refuse(self._strangers.take(address), "Too many requests without sign-in come from this address")
+        _refuse(self._strangers.take(address_of(request)), "Too many requests without sign-in come from this address")
 
-    def may_try(self, address: str) -> None:
-        """A password may be tried from here.
+    def tried(self, request: Request) -> None:
+        """A password is tried from here.
 
         Raises:
             TooManyError: too many wrong ones came from here.
         """
-        _refuse(self._failures.wait(address), "Too many wrong passwords come from this address")
+        _refuse(self._failures.take(address_of(request)), "Too many wrong passwords come from this address")
 
-    def failed(self, address: str) -> None:
-        """A password from here was wrong.
-
-        Raises:
-            TooManyError: too many were.
-        """
-        _refuse(self._failures.take(address), "Too many wrong passwords come from this address")
+    def untried(self, request: Request) -> None:
+        """The password was right, or nobody could look at it: it does not count."""
+        self._failures.give(address_of(request))
 
 
 def _refuse(seconds: int, why: str) -> None:
@@ -120,8 +123,13 @@ def _refuse(seconds: int, why: str) -> None:
 
 
 def address_of(request: Request) -> str:
-    """The client's address, as the proxy on this machine gives it."""
-    return request.client.host if request.client else ""
+    """The client's address, as the proxy on this machine gives it; of IPv6 the part that one client has to itself."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else str(ipaddress.ip_network((host, 64), strict=False))
 
 
 class Patience:

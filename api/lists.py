@@ -9,7 +9,7 @@ import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import MEDIA, flatten, made_before, rows, to_csv, to_xlsx, wanted_format
+from api.answers import MEDIA, Listed, flatten, made_before, rows, table, wanted_format
 from api.directory import Directory
 from api.exposures import Served
 from api.schemas import Lang, ListParams, MatchParams, MatchRequest, UnsavedPartner, UnsavedProject
@@ -55,20 +55,20 @@ def answer(request: Request, kind: str, params: ListParams) -> Response:
     directory = Service.of(request).directory
     asked = {k: split(v) if isinstance(v, list) else v for k, v in params.model_dump().items() if k not in _PAGING}
     q = None if params.q is None else search_words(params.q)
-    page = directory.page(kind, q=q, filters=asked, n=params.n, cursor=params.cursor)
-    content = {
-        kind: page.items,
-        "total": page.total,
-        "filters": {"q": q, **page.filters},
-        "coverage": page.coverage,
-        "as_of": directory.as_of.isoformat(),
-        "next": page.next,
-    }
-    flat = [flatten(i) | ({"covers": _countries(i)} if kind == "missions" else {}) for i in page.items]
-    return rows(
-        request, content, wanted=wanted_format(request, params.format), name=kind,
-        csv=lambda: to_csv(_COLUMNS[kind], flat), xlsx=lambda: to_xlsx(_COLUMNS[kind], flat),
-    )  # fmt: skip
+
+    def one(wanted: ListParams) -> Listed:
+        page = directory.page(kind, q=q, filters=asked, n=wanted.n, cursor=wanted.cursor)
+        content = {
+            kind: page.items,
+            "total": page.total,
+            "filters": {"q": q, **page.filters},
+            "coverage": page.coverage,
+            "as_of": directory.as_of.isoformat(),
+            "next": page.next,
+        }
+        return content, [flatten(i) | ({"covers": _countries(i)} if kind == "missions" else {}) for i in page.items]
+
+    return table(request, params, one, name=kind, columns=_COLUMNS[kind])
 
 
 def search_words(q: str) -> str:

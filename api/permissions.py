@@ -5,7 +5,7 @@ The other columns are a role and whose records it meets: of its own office, or o
 the city, whose mission is none). A cell says
 
 - yes: answered, with everything
-- bare: answered, without what only the office itself may know (contact notes, who else works there)
+- bare: answered, without what only the office itself may know: its contact notes, how it stands with a partner
 - hidden: as if the other office's records did not exist: left out of lists, 404 by their identifier
 - no: refused
 """

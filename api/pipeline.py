@@ -1,7 +1,7 @@
 """What the pipeline's routes share: filters in, records out, each write once and on the version that was read."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import orjson
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import writes
-from api.answers import flatten, record, rows, to_csv, to_xlsx, wanted_format
+from api.answers import Listed, flatten, record, table
 from api.directory import Directory
 from api.filters import cursor_of, start_after
 from api.lists import search_words, split
@@ -53,29 +53,18 @@ def listed(request: Request, kind: Kind, params: ListParams) -> Response:
     q = None if params.q is None else search_words(params.q)
     filters = _filters(service.directory, {k: v for k, v in params.model_dump().items() if k not in _PAGING})
     digest = digest_of([kind.table, q, filters])
-    with service.acting(request) as acting:
-        found = page(acting.cursor, kind, filters=filters, q=q, n=params.n, before=start_before(params.cursor, digest))
-    content = {
-        kind.plural: found.items, "total": found.total, "filters": {"q": q, **filters},
-        "next": None if found.next is None else cursor_of(digest, str(found.next)),
-    }  # fmt: skip
-    return table(request, content, kind.plural, params, COLUMNS[kind.table])
 
+    def one(asked: ListParams) -> Listed:
+        before = start_before(asked.cursor, digest)
+        with service.acting(request) as acting:
+            found = page(acting.cursor, kind, filters=filters, q=q, n=asked.n, before=before)
+        content = {
+            kind.plural: found.items, "total": found.total, "filters": {"q": q, **filters},
+            "next": None if found.next is None else cursor_of(digest, str(found.next)),
+        }  # fmt: skip
+        return content, [flatten(i) for i in found.items]
 
-def table(
-    request: Request, content: Mapping[str, Any], name: str, params: BaseModel, columns: tuple[str, ...],
-    *, flat: Sequence[Mapping[str, Any]] | None = None,
-) -> Response:  # fmt: skip
-    """A list as JSON, CSV or XLSX; the table formats need the right to export.
-
-    Args:
-        flat: the rows of the table formats; default: the records, objects within them spread over columns.
-    """
-    cells = [flatten(i) for i in content[name]] if flat is None else flat
-    return rows(
-        request, content, wanted=wanted_format(request, getattr(params, "format", None)), name=name,
-        csv=lambda: to_csv(columns, cells), xlsx=lambda: to_xlsx(columns, cells),
-    )  # fmt: skip
+    return table(request, params, one, name=kind.plural, columns=COLUMNS[kind.table])
 
 
 def read(request: Request, kind: Kind, record_id: int) -> Response:

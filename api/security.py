@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import problem
+from api.guard import PASSED_ON
 
 MAX_BODY_BYTES = 1 << 20
 MAX_FILE_BYTES = 20 << 20
@@ -43,11 +44,15 @@ class Gate:
     Args:
         app: what is guarded.
         hosts: names in the Host header that are answered, without port.
+        local: nobody but this machine is served, by no proxy.
         failed: makes the answer to an unforeseen error.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: tuple[str, ...], failed: Callable[[Request], Response]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: tuple[str, ...], local: bool, failed: Callable[[Request], Response]
+    ) -> None:
         self._app, self._hosts, self._failed = app, frozenset(h.lower() for h in hosts), failed
+        self._local = local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -97,6 +102,13 @@ class Gate:
                 status=400, kind="host", title="Host not served", instance=scope["path"],
                 detail=f"Host is {', '.join(hosts) or 'missing'!r}; this service answers only to its own names, which "
                 "MATCHER_HOSTS sets.",
+            )  # fmt: skip
+        passed_on = [h for h in PASSED_ON if h in headers]
+        if self._local and passed_on:
+            return problem(
+                status=400, kind="host", title="Host not served", instance=scope["path"],
+                detail=f"A proxy passed this request on ({', '.join(passed_on)}), and this service is set up for its "
+                "own machine only; set MATCHER_HOSTS to the names under which it is served.",
             )  # fmt: skip
         length, limit = headers.get("content-length", ""), most_bytes(scope["path"])
         if length.isdecimal() and (len(length) > 18 or int(length) > limit):

@@ -26,7 +26,8 @@ SERVICE = 1
 KEY_PREFIX = "mk_"
 MIN_PASSWORD, MAX_PASSWORD = 12, 200
 FREE_FAILURES = 4
-LONGEST_LOCK_SECONDS = 3600
+LONGEST_LOCK_SECONDS = 60
+"""One guess a minute opens nothing, and a longer lock would let anybody keep an office out."""
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}[a-z0-9]")
 _HASHER = argon2.PasswordHasher()  # argon2id with the library's parameters, RFC 9106's low-memory profile
@@ -127,7 +128,7 @@ def verify_password(password: str, known: str | None) -> bool:
 
 
 def lock_seconds(failures: int) -> int:
-    """How long an account stays locked after so many wrong passwords in a row: 0, then 2, 4, 8 ... up to an hour."""
+    """How long an account stays locked after so many wrong passwords in a row: 0, then 2, 4, 8 ... up to a minute."""
     over = failures - FREE_FAILURES
     return 0 if over <= 0 else min(2 ** min(over, 20), LONGEST_LOCK_SECONDS)
 

@@ -37,6 +37,9 @@ FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
 _TOLD = 2
 """Function words that tell the language of a text; one alone may be a word of another language."""
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""With what a text begins that a spreadsheet would run."""
+
 
 def nfc(text: str) -> str:
     """Text in Unicode NFC, without zero-width or control characters, with single spaces and no margin."""

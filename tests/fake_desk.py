@@ -58,6 +58,9 @@ class FakeDesk:
     def check(self) -> None:
         """All is well."""
 
+    def audit(self, caller: Caller, action: str, details: Any, **where: str) -> None:
+        """Nothing is on record."""
+
     def stats(self) -> dict[str, int]:
         return {}
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api import pipeline
 from api import schemas_pipeline as s
 from api import shapes_pipeline as shapes
-from api.answers import to_json
+from api.answers import Listed, table, to_json
 from api.filters import cursor_of
 from api.guard import GuardedRoute
 from api.lists import TABLE_FORMATS, split
@@ -35,19 +35,21 @@ def _listed(request: Request, params: s.AuditParams) -> Response:
     }  # fmt: skip
     asked = {k: v for k, v in filters.items() if v not in (None, ())}
     digest = pipeline.digest_of(["audit", asked])
-    with Service.of(request).acting(request) as acting:
-        found = trail.audit(
-            acting.cursor, filters=asked, n=params.n, before=pipeline.start_before(params.cursor, digest)
-        )
-    content = {
-        "audit": found.items, "total": found.total, "filters": asked,
-        "next": None if found.next is None else cursor_of(digest, str(found.next)),
-    }  # fmt: skip
-    flat = [
-        i | {k: None if i[k] is None else to_json(i[k]).decode() for k in ("details", "old", "new")}
-        for i in found.items
-    ]
-    return pipeline.table(request, content, "audit", params, COLUMNS, flat=flat)
+
+    def page(wanted: s.AuditParams) -> Listed:
+        with Service.of(request).acting(request) as acting:
+            before = pipeline.start_before(wanted.cursor, digest)
+            found = trail.audit(acting.cursor, filters=asked, n=wanted.n, before=before)
+        content = {
+            "audit": found.items, "total": found.total, "filters": asked,
+            "next": None if found.next is None else cursor_of(digest, str(found.next)),
+        }  # fmt: skip
+        return content, [
+            i | {k: None if i[k] is None else to_json(i[k]).decode() for k in ("details", "old", "new")}
+            for i in found.items
+        ]
+
+    return table(request, params, page, name="audit", columns=COLUMNS)
 
 
 def _number(text: str) -> int:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api import feedback_shapes as shapes
 from api import pipeline
-from api.answers import record, to_json
+from api.answers import Listed, record, table, to_json
 from api.filters import cursor_of
 from api.guard import GuardedRoute
 from api.lists import TABLE_FORMATS, split
@@ -44,14 +44,16 @@ def _listed(request: Request, params: shapes.ExposureParams) -> Response:
     }  # fmt: skip
     asked = {k: v for k, v in asked.items() if v not in (None, ())}
     digest = pipeline.digest_of(["exposures", asked])
-    with Service.of(request).acting(request) as acting:
-        found = feedback_pages.exposures(
-            acting.cursor, filters=asked, n=params.n, before=pipeline.start_before(params.cursor, digest)
-        )
-    following = None if found.next is None else cursor_of(digest, str(found.next))
-    content = {"exposures": found.items, "filters": asked, "next": following}
-    flat = [i | {k: to_json(i[k]).decode() for k in ("query", "filters")} for i in found.items]
-    return pipeline.table(request, content, "exposures", params, COLUMNS, flat=flat)
+
+    def page(wanted: shapes.ExposureParams) -> Listed:
+        with Service.of(request).acting(request) as acting:
+            before = pipeline.start_before(wanted.cursor, digest)
+            found = feedback_pages.exposures(acting.cursor, filters=asked, n=wanted.n, before=before)
+        following = None if found.next is None else cursor_of(digest, str(found.next))
+        content = {"exposures": found.items, "filters": asked, "next": following}
+        return content, [i | {k: to_json(i[k]).decode() for k in ("query", "filters")} for i in found.items]
+
+    return table(request, params, page, name="exposures", columns=COLUMNS)
 
 
 def _told(request: Request, number: int, again: bool) -> Response:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api import feedback_shapes as shapes
 from api import pipeline, writes
+from api.answers import Listed, flatten, table
 from api.filters import cursor_of
 from api.guard import GuardedRoute, caller_of
 from api.lists import TABLE_FORMATS, split
@@ -52,14 +53,18 @@ def _listed(request: Request, params: shapes.JudgmentParams) -> Response:
     }  # fmt: skip
     asked = {k: v for k, v in asked.items() if v not in (None, ())}
     digest = pipeline.digest_of(["judgments", asked])
-    with Service.of(request).acting(request) as acting:
-        found = feedback_pages.judgments(
-            acting.cursor, filters={k: v for k, v in asked.items() if k != "history"}, n=params.n,
-            before=pipeline.start_before(params.cursor, digest), history=params.history,
-        )  # fmt: skip
-    following = None if found.next is None else cursor_of(digest, str(found.next))
-    content = {"judgments": found.items, "filters": asked, "next": following}
-    return pipeline.table(request, content, "judgments", params, COLUMNS)
+
+    def page(wanted: shapes.JudgmentParams) -> Listed:
+        with Service.of(request).acting(request) as acting:
+            found = feedback_pages.judgments(
+                acting.cursor, filters={k: v for k, v in asked.items() if k != "history"}, n=wanted.n,
+                before=pipeline.start_before(wanted.cursor, digest), history=params.history,
+            )  # fmt: skip
+        following = None if found.next is None else cursor_of(digest, str(found.next))
+        content = {"judgments": found.items, "filters": asked, "next": following}
+        return content, [flatten(i) for i in found.items]
+
+    return table(request, params, page, name="judgments", columns=COLUMNS)
 
 
 def _grade(text: str) -> int:

@@ -48,7 +48,7 @@ def render(request: Request, template: str, lang: Lang, status: int = 200, **con
         .get_template(template)
         .render(switch=switch, path=request.url.path, caller=getattr(request.state, "caller", None), **context)
     )
-    headers = {"content-language": lang, "cache-control": "no-cache"}
+    headers = {"content-language": lang, "cache-control": "private, no-cache"}
     return HTMLResponse(text, status_code=status, headers=headers)
 
 

@@ -8,14 +8,14 @@ from starlette.responses import RedirectResponse, Response
 
 from api import schemas, shapes
 from api.answers import MEDIA, to_json
-from api.guard import COOKIE, Door, GuardedRoute, TooManyError, UnauthenticatedError, caller_of
+from api.guard import COOKIE, Door, GuardedRoute, TooManyError, UnauthenticatedError, caller_of, from_here
 from api.language import DEFAULT, url
 from api.limits import Limits
 from api.routes.pages import PageLang, render
 from api.schemas import Lang
 from api.security import json_only
 from api.service import Service
-from matcher.errors import ForbiddenError
+from matcher.errors import ForbiddenError, MatcherError
 from matcher.identity import Caller
 from matcher.store.accounts import SESSION_HOURS, SignIn
 
@@ -108,15 +108,19 @@ async def _sign_in(request: Request, login: str, password: str) -> SignIn:
         return service.desk.sign_in(login, password, origin=origin, request_id=request.scope["state"]["request_id"])
 
     limits: Limits = request.app.state.limits
-    limits.may_try(origin)
-    done = await service.run(work)
-    if done.caller is None:
-        limits.failed(origin)
+    limits.tried(request)  # counted first, so that attempts at the same time count as well
+    try:
+        done = await service.run(work)
+    except MatcherError:
+        limits.untried(request)
+        raise
+    if done.caller is not None:
+        limits.untried(request)
     if done.locked_seconds:
         raise TooManyError(
-            f"Too many wrong passwords; this account is locked for {done.locked_seconds} seconds.", done.locked_seconds
+            f"Too many wrong passwords; this login is locked for {done.locked_seconds} seconds.", done.locked_seconds
         )
-    if done.caller is not None and done.caller.demo and not request.app.state.local:
+    if done.caller is not None and done.caller.demo and not (request.app.state.local and from_here(request)):
         raise ForbiddenError("Demo accounts sign in on the machine that serves them only.")
     return done
 

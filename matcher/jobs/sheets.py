@@ -8,7 +8,7 @@ import polars as pl
 import xlsxwriter
 
 from matcher.records import DAY, INT, NUM, TEXT, Direction, Match, MatchList
-from matcher.text import day, number
+from matcher.text import FORMULA_STARTS, day, number
 
 COLUMNS: dict[str, pl.DataType] = {
     "rank": INT, "project_id": TEXT, "project_name": TEXT, "partner_id": TEXT, "partner_name": TEXT,
@@ -21,7 +21,6 @@ _WIDTHS = {
     "rank": 6, "project_name": 44, "partner_name": 40, "reasons_for": 70, "reasons_against": 50, "missing": 50,
     "abstained": 36, "city_met": 44, "city_not_met": 36, "city_unknown": 44, "city_stop": 36, "engine": 22,
 }  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows(found: MatchList, lang: str) -> pl.DataFrame:
@@ -39,7 +38,7 @@ def to_csv(frame: pl.DataFrame) -> str:
     """A frame as CSV; a cell that a spreadsheet would run as a formula starts with an apostrophe."""
     text = [column for column, kind in frame.schema.items() if kind == TEXT]
     return frame.with_columns(
-        pl.when(pl.any_horizontal([pl.col(column).str.starts_with(sign) for sign in _FORMULA]))
+        pl.when(pl.any_horizontal([pl.col(column).str.starts_with(sign) for sign in FORMULA_STARTS]))
         .then("'" + pl.col(column))
         .otherwise(pl.col(column))
         .alias(column)
@@ -49,7 +48,7 @@ def to_csv(frame: pl.DataFrame) -> str:
 
 def unmarked(column: str) -> pl.Expr:
     """A text column without the apostrophes that `to_csv` put before what a spreadsheet would run."""
-    marked = pl.any_horizontal([pl.col(column).str.starts_with(f"'{sign}") for sign in _FORMULA])
+    marked = pl.any_horizontal([pl.col(column).str.starts_with(f"'{sign}") for sign in FORMULA_STARTS])
     return pl.when(marked).then(pl.col(column).str.slice(1)).otherwise(pl.col(column)).alias(column)
 
 

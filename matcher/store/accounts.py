@@ -1,5 +1,8 @@
 """Accounts, passwords, keys and sessions; the functions take a cursor of `Desk.acting` or of the tables' owner."""
 
+# ruff: noqa: S608 - statements are put together of constants of this module only
+
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -140,8 +143,11 @@ def set_password(cursor: psycopg.Cursor, login: str, password: str) -> None:
     account = get(cursor, login)
     cursor.execute(
         "INSERT INTO credential (account_id, password_hash) VALUES (%s, %s) ON CONFLICT (account_id) DO UPDATE"
-        " SET password_hash = excluded.password_hash, failures = 0, locked_until = NULL, changed_at = clock_timestamp()",
+        " SET password_hash = excluded.password_hash, changed_at = clock_timestamp()",
         [account.account_id, identity.hash_password(password)],
+    )
+    cursor.execute(
+        "UPDATE attempt SET failures = 0, locked_until = NULL WHERE login_hash = %s", [identity.digest(account.login)]
     )
     cursor.execute(
         "UPDATE session SET ended_at = clock_timestamp() WHERE account_id = %s AND ended_at IS NULL",
@@ -224,46 +230,60 @@ _CALLER = "a.account_id, a.login, a.role, a.mission_id, a.may_export, a.demo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """What came of a password: a session (its secret), or how many seconds the account stays locked."""
+    """What came of a password: a session (its secret), or how many seconds the login stays locked.
+
+    `account_id`: the account that was tried, for the audit; None where there is none.
+    """
 
     session: str | None = None
     caller: Caller | None = None
     locked_seconds: int = 0
+    account_id: int | None = None
 
 
 def sign_in(cursor: psycopg.Cursor, login: str, password: str) -> SignIn:
-    """A fresh session where the password is right; wrong ones are counted, and lock the account longer and longer.
+    """A fresh session where the password is right; wrong ones are counted, and lock the login longer and longer.
 
-    While an account is locked no password is looked at. An unknown login takes as long as a known one.
+    While a login is locked no password is looked at. A login that does not exist takes as long as one that does, is
+    counted and locked alike.
     """
-    row = cursor.execute(
-        f"SELECT {_CALLER}, c.password_hash, c.failures,"
-        " greatest(0, ceil(extract(epoch FROM c.locked_until - clock_timestamp())))::bigint"
-        " FROM account a JOIN credential c USING (account_id) WHERE lower(a.login) = lower(%s)"
-        " AND a.disabled_at IS NULL FOR UPDATE OF c",
-        [login],
+    name = identity.digest(unicodedata.normalize("NFC", login).strip().lower())
+    # Locks the row: attempts at one login come one after the other.
+    tried = cursor.execute(
+        "INSERT INTO attempt (login_hash) VALUES (%s) ON CONFLICT (login_hash) DO UPDATE SET tried_at ="
+        " clock_timestamp() RETURNING failures,"
+        " greatest(0, ceil(extract(epoch FROM locked_until - clock_timestamp())))::bigint",
+        [name],
     ).fetchone()
-    if row is None:
-        identity.verify_password(password, None)
-        return SignIn()
-    known, failures, locked = row[-3:]
+    assert tried is not None
+    failures, locked = tried
+    row = None
+    if login.isprintable():
+        row = cursor.execute(
+            f"SELECT {_CALLER}, c.password_hash FROM account a JOIN credential c USING (account_id)"
+            " WHERE lower(a.login) = lower(%s) AND a.disabled_at IS NULL",
+            [login.strip()],
+        ).fetchone()
+    account_id = None if row is None else int(row[0])
     if locked:
-        return SignIn(locked_seconds=int(locked))
-    if not identity.verify_password(password, known):
+        return SignIn(locked_seconds=int(locked), account_id=account_id)
+    if not identity.verify_password(password, None if row is None else row[-1]) or row is None:
         seconds = identity.lock_seconds(failures + 1)
         cursor.execute(
-            "UPDATE credential SET failures = failures + 1, locked_until = CASE WHEN %s > 0 THEN"
-            " clock_timestamp() + make_interval(secs => %s) END WHERE account_id = %s",
-            [seconds, seconds, row[0]],
+            "UPDATE attempt SET failures = failures + 1, locked_until = CASE WHEN %s > 0 THEN"
+            " clock_timestamp() + make_interval(secs => %s) END WHERE login_hash = %s",
+            [seconds, seconds, name],
         )
-        return SignIn(locked_seconds=seconds)
+        return SignIn(locked_seconds=seconds, account_id=account_id)
     secret = identity.new_session()
-    cursor.execute("UPDATE credential SET failures = 0, locked_until = NULL WHERE account_id = %s", [row[0]])
+    cursor.execute("UPDATE attempt SET failures = 0, locked_until = NULL WHERE login_hash = %s", [name])
     cursor.execute(
-        "INSERT INTO session (hash, account_id, expires_at) VALUES (%s, %s, clock_timestamp() + make_interval(hours => %s))",
+        "INSERT INTO session (hash, account_id, expires_at)"
+        " VALUES (%s, %s, clock_timestamp() + make_interval(hours => %s))",
         [identity.digest(secret), row[0], SESSION_HOURS],
     )
-    return SignIn(session=secret, caller=_caller(row, frozenset(identity.SCOPES), "session"))
+    caller = _caller(row, frozenset(identity.SCOPES), "session")
+    return SignIn(session=secret, caller=caller, account_id=account_id)
 
 
 def of_session(cursor: psycopg.Cursor, secret: str) -> Caller | None:

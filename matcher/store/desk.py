@@ -5,11 +5,12 @@ what the account of the transaction may see and write. Without an account a tran
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import psycopg
+from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from matcher.errors import SourceError
@@ -83,10 +84,11 @@ class Desk:
             SourceError: the database does not answer.
             ConflictError, InputError: the database refuses what is written.
         """
-        with translated(), self._connection() as connection, connection.transaction():
-            with connection.cursor() as cursor:
-                cursor.execute(_ACT, [str(account_id), who or f"u{account_id}", origin[:200], request_id])
-                yield Acting(cursor=cursor, store=Store.on(connection), account_id=account_id)
+        with (
+            translated(), self._connection() as connection, connection.transaction(), connection.cursor() as cursor
+        ):  # fmt: skip
+            cursor.execute(_ACT, [str(account_id), who or f"u{account_id}", origin[:200], request_id])
+            yield Acting(cursor=cursor, store=Store.on(connection), account_id=account_id)
 
     def of_key(self, secret: str) -> Caller | None:
         """Who a key belongs to; None when it lets nobody in."""
@@ -102,12 +104,9 @@ class Desk:
         """A session where the password is right; every attempt is audited, without what was typed."""
         with self.acting(SERVICE, origin=origin, request_id=request_id) as work:
             done = accounts.sign_in(work.cursor, login, password)
-            who = None if done.caller is None else done.caller.pseudonym
-            action = "signed in" if who else "locked out" if done.locked_seconds else "sign-in refused"
-            work.cursor.execute(
-                "INSERT INTO audit (actor, action, account_id, origin, request_id) VALUES (%s, %s, %s, %s, %s)",
-                [who or "nobody", action, done.caller and done.caller.account_id, origin, request_id],
-            )
+            action = "signed in" if done.caller else "locked out" if done.locked_seconds else "sign-in refused"
+            who = "nobody" if done.caller is None else done.caller.pseudonym
+            audit(work.cursor, action, who=who, account_id=done.account_id, origin=origin, request_id=request_id)
             return done
 
     def sign_out(self, secret: str) -> None:
@@ -137,6 +136,16 @@ class Desk:
         with self.acting(SERVICE) as work:
             migrate.check_current(migrate.current(work.cursor.connection))
 
+    def audit(
+        self, caller: Caller, action: str, details: Mapping[str, Any], *, origin: str, request_id: str
+    ) -> None:  # fmt: skip
+        """It is on record that the caller did this."""
+        with self.acting(caller.account_id, origin=origin, request_id=request_id) as work:
+            audit(
+                work.cursor, action, who=caller.pseudonym, account_id=caller.account_id, origin=origin,
+                request_id=request_id, details=details,
+            )  # fmt: skip
+
     def stats(self) -> dict[str, int]:
         """Numbers of the pool: its size, free connections, requests that wait."""
         return self._pool.get_stats()
@@ -161,7 +170,7 @@ def _connection_class(url: Callable[[], str]) -> type[psycopg.Connection]:
         """A connection that asks for the URL when it is made."""
 
         @classmethod
-        def connect(cls, conninfo: str = "", **kwargs: object) -> Self:
+        def connect(cls, conninfo: str = "", **kwargs: object) -> Self:  # noqa: ARG003 - the pool gives none
             return super().connect(
                 url(), autocommit=True, connect_timeout=5, application_name="matcher-api",
                 options=f"{AS_APP} -c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
@@ -169,3 +178,14 @@ def _connection_class(url: Callable[[], str]) -> type[psycopg.Connection]:
             )  # fmt: skip
 
     return Moving
+
+
+def audit(
+    cursor: psycopg.Cursor, action: str, *, who: str, account_id: int | None, origin: str, request_id: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """It is on record who did this, and from where."""
+    cursor.execute(
+        "INSERT INTO audit (actor, action, details, account_id, origin, request_id) VALUES (%s, %s, %s, %s, %s, %s)",
+        [who, action, Jsonb(dict(details or {})), account_id, origin[:200], request_id],
+    )

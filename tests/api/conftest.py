@@ -28,5 +28,5 @@ def desk() -> FakeDesk:
 def client(world: FakeMatchmaker, desk: FakeDesk) -> Iterator[TestClient]:
     """A client of the application with the key of an officer; an error inside is an answer, not an exception."""
     app = create_app(lambda: world, desk=lambda: nullcontext(desk), hosts=(*LOOPBACK, "testserver"), secret=SECRET)
-    with TestClient(app, headers=OFFICER) as opened:
+    with TestClient(app, headers=OFFICER, client=("127.0.0.1", 50_000)) as opened:
         yield opened

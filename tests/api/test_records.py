@@ -10,7 +10,7 @@ import pytest
 from fake_matchmaker import FakeMatchmaker
 from starlette.testclient import TestClient
 
-from api import schemas, shapes
+from api import answers, schemas, shapes
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -216,12 +216,12 @@ def test_csv_holds_the_rows_of_the_json_and_no_formula(client: TestClient) -> No
     "path", ["/v1/partners", "/v1/projects", "/v1/missions", "/v1/sectors", "/v1/partners/Pkr/matches"]
 )
 def test_xlsx_opens_and_runs_nothing(client: TestClient, path: str) -> None:
-    answer = client.get(path, headers={"accept": XLSX})
+    answer = client.get(f"{path}?n=50", headers={"accept": XLSX})
     assert answer.headers["content-type"] == XLSX
     sheet = fastexcel.read_excel(answer.content).load_sheet(0).to_polars()
     assert sheet.height > 0
     assert b"<f>" not in _unzipped(answer.content)
-    assert client.get(f"{path}?format=xlsx").headers["etag"] == answer.headers["etag"]
+    assert client.get(f"{path}?n=50&format=xlsx").headers["etag"] == answer.headers["etag"]
 
 
 def _unzipped(content: bytes) -> bytes:
@@ -259,3 +259,29 @@ def test_partner_carries_its_deals_and_places(client: TestClient) -> None:
     body = client.get("/v1/partners/P288437fb").json()
     assert body["deals"][0]["project_name"]["en"] == '=HYPERLINK("http://x")'
     assert [p["country"] for p in body["footprint"]] == ["VN"]
+
+
+@pytest.mark.parametrize("wanted", ["csv", "xlsx"])
+def test_an_export_without_n_is_the_whole_list(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setattr(answers, "EXPORT_ROWS", 2)
+    whole = client.get(f"/v1/partners?format={wanted}")
+    assert whole.status_code == 200
+    assert f'filename="partners.{wanted}"' in whole.headers["content-disposition"]
+    read = (
+        pl.read_csv(whole.content) if wanted == "csv" else fastexcel.read_excel(whole.content).load_sheet(0).to_polars()
+    )
+    listed = [p["id"] for p in client.get("/v1/partners?n=200").json()["partners"]]
+    assert len(listed) > 2 * 2
+    assert read["id"].to_list() == listed
+    some = client.get(f"/v1/partners?format={wanted}&country=JP,KR")
+    found = (
+        pl.read_csv(some.content) if wanted == "csv" else fastexcel.read_excel(some.content).load_sheet(0).to_polars()
+    )
+    assert sorted(found["country"].to_list()) == ["JP", "KR"]
+
+
+def test_what_is_wrong_with_an_export_is_told_before_anything_is_sent(client: TestClient) -> None:
+    assert client.get("/v1/partners?format=csv&country=XX").status_code == 422
+    assert client.get("/v1/partners?format=csv&cursor=x").status_code == 422

@@ -100,7 +100,7 @@ def test_what_comes_later_is_not_there(client: TestClient, method: str, path: st
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v1/projects"), ("PATCH", "/v1/projects/HCMC-001"), ("GET", "/v1/match")]
+    ("method", "path"), [("POST", "/v1/partners"), ("PATCH", "/v1/partners/Pjp"), ("GET", "/v1/match")]
 )
 def test_wrong_method_names_the_right_one(client: TestClient, method: str, path: str) -> None:
     answer = client.request(method, path)

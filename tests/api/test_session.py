@@ -6,6 +6,7 @@ import time
 import psycopg
 import pytest
 from offices import PASSWORD, Offices
+from starlette.testclient import TestClient
 
 from api.guard import COOKIE, KNOWN_SECONDS
 from matcher.store import Store, accounts
@@ -58,9 +59,38 @@ def test_wrong_passwords_lock_the_account_longer_and_longer(offices: Offices) ->
     assert sign_in(offices).status_code == 201
 
 
-def test_an_unknown_login_is_told_nothing_else(offices: Offices) -> None:
-    unknown, wrong = sign_in(offices, "nobody.here"), sign_in(offices, password="wrong wrong wrong")
-    assert (unknown.status_code, unknown.json()["detail"]) == (wrong.status_code, wrong.json()["detail"])
+def test_an_unknown_login_is_told_what_a_known_one_is(offices: Offices) -> None:
+    for _ in range(5):
+        unknown, wrong = sign_in(offices, "nobody.here"), sign_in(offices, password="wrong wrong wrong")
+        assert (unknown.status_code, unknown.json()["detail"]) == (wrong.status_code, wrong.json()["detail"])
+    assert unknown.status_code == 429
+
+
+@pytest.mark.parametrize("login", ["x\x00y", "tokyo.desk\n", "'; DROP TABLE account; --", "tokyo.desk\u200b", "é" * 60])
+def test_a_strange_login_is_an_unknown_one(offices: Offices, login: str) -> None:
+    assert sign_in(offices, login).status_code == 401
+
+
+def test_the_audit_says_which_account_was_tried_and_what_was_taken_away(offices: Offices) -> None:
+    sign_in(offices, password="wrong wrong wrong")
+    offices.get("tokyo.desk", "/v1/interactions?format=csv&q=secret")
+    trail = offices.get("keeper", "/v1/audit?n=5").json()["audit"]
+    told = {(e["action"], e["account_id"]) for e in trail}
+    assert {("sign-in refused", 15), ("exported", 15)} <= told
+    exported = next(e for e in trail if e["action"] == "exported")
+    assert exported["details"] == {"list": "interactions", "format": "csv"}
+    assert "wrong wrong" not in str(trail)
+
+
+def test_demo_accounts_are_of_no_use_behind_a_proxy(offices: Offices) -> None:
+    with psycopg.connect(offices.url, autocommit=True) as connection:
+        connection.execute("UPDATE account SET demo = true WHERE login = 'figures'")
+    assert sign_in(offices, "figures").status_code == 201
+    passed = {"X-Forwarded-For": "203.0.113.9", "Authorization": f"Bearer {offices.keys['figures']}"}
+    assert offices.get(None, "/v1/projects", headers=passed).status_code == 400
+    far = TestClient(offices.client.app, client=("203.0.113.9", 1), base_url="http://testserver")
+    assert far.get("/v1/projects", headers={"Authorization": passed["Authorization"]}).status_code == 401
+    assert far.post("/v1/session", json={"login": "figures", "password": PASSWORD}).status_code == 403
 
 
 def test_another_site_cannot_sign_a_reader_in(offices: Offices) -> None:
