@@ -8,10 +8,13 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from matcher.errors import NotFoundError
+from matcher.errors import InputError, NotFoundError
 
 CITY = "city"
 """How a filter names the office without mission: the city itself."""
+
+WORDS = 10
+"""Different words that one search may ask for. Source: our choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,6 @@ class Kind:
         fixed: columns that no later version changes.
         columns: columns that a new version may change; `note` of an outcome stands in a table of its own.
         day: SQL of the day that `since` and `until` compare.
-        searched: columns that `q` looks into, beside the names of partner and project.
     """
 
     table: LiteralString
@@ -31,7 +33,6 @@ class Kind:
     fixed: tuple[LiteralString, ...]
     columns: tuple[LiteralString, ...]
     day: LiteralString
-    searched: tuple[LiteralString, ...]
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -44,23 +45,23 @@ _OFFICE: tuple[LiteralString, ...] = ("mission_id", "partner_id")
 
 INTERACTION = Kind(
     table="interaction", plural="interactions", fixed=_OFFICE,
-    columns=("project_id", "kind", "held_on", "next_on", "note"), day="r.held_on", searched=("note",),
+    columns=("project_id", "kind", "held_on", "next_on", "note"), day="r.held_on",
 )  # fmt: skip
 SHORTLIST = Kind(
     table="shortlist", plural="shortlists", fixed=(*_OFFICE, "project_id", "exposure_id"), columns=("reason",),
-    day=_RECORDED, searched=("reason",),
+    day=_RECORDED,
 )  # fmt: skip
 ASSIGNMENT = Kind(
     table="assignment", plural="assignments", fixed=(*_OFFICE, "by_city"),
     columns=("project_id", "lead", "stage", "status", "next_step", "next_on", "value_usd", "expected_on",
              "lost_reason", "lost_to_country"),
-    day=_RECORDED, searched=("next_step", "lost_reason"),
+    day=_RECORDED,
 )  # fmt: skip
 OUTCOME = Kind(
     table="outcome", plural="outcomes", fixed=(*_OFFICE, "project_id"),
     columns=("result", "role", "value_usd", "decided_on", "lost_reason", "lost_to_country", "source", "source_on",
              "note"),
-    day="r.decided_on", searched=("note", "lost_reason"),
+    day="r.decided_on",
 )  # fmt: skip
 KINDS = (INTERACTION, SHORTLIST, ASSIGNMENT, OUTCOME)
 
@@ -109,8 +110,12 @@ def page(
     Args:
         filters: column -> alternatives, or a flag; `since` and `until` are days, both included; `mission_id` may be
             `CITY`.
-        q: words that all occur in notes, next steps or the names of partner and project, with or without diacritics.
+        q: words that all occur in the texts of the record or the names of partner and project, with or without
+            diacritics; not more than `WORDS` different ones.
         before: identifier after which the page begins.
+
+    Raises:
+        InputError: `q` holds too many words.
     """
     conditions: list[sql.Composable] = [sql.SQL("true")]
     given: dict[str, Any] = {"n": n + 1, "before": before}
@@ -119,25 +124,43 @@ def page(
             continue
         given[name] = list(value) if isinstance(value, (tuple, list)) else value
         conditions.append(_condition(kind, name))
-    if q is not None:
-        given["words"] = one(cursor.execute("SELECT fold(%s)", [q])).split()
-        hay = [f"r.{c}" if (kind, c) != (OUTCOME, "note") else "n.note" for c in kind.searched]
-        conditions.append(
-            sql.SQL(
-                "(SELECT bool_and(strpos(fold(concat_ws(' ', {}, r.partner_id, p.name, p.name_local, r.project_id,"
-                " j.name_vi, j.name_en)), word) > 0) FROM unnest(%(words)s::text[]) word)"
-            ).format(sql.SQL(", ").join(map(_sql, hay)))
-        )
-    passing = _rows_of(kind, sql.SQL(kind.table + "_now")) + sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions)
-    total = one(cursor.execute(sql.SQL("SELECT count(*) FROM ({}) passing").format(passing), given))
+    words = () if q is None else _words(cursor, q)
+    for place, word in enumerate(words):
+        given[f"word{place}"] = word
+        conditions.append(sql.SQL("strpos(told.hay, {}) > 0").format(sql.Placeholder(f"word{place}")))
     rows = fetch(
         cursor,
-        passing
-        + sql.SQL(" AND (%(before)s::bigint IS NULL OR r.id < %(before)s::bigint) ORDER BY r.id DESC LIMIT %(n)s"),
+        sql.SQL(
+            "WITH passing AS MATERIALIZED (SELECT r.id, r.version FROM {} r{}{} WHERE {}), shown AS ("
+            "SELECT id, version FROM passing WHERE %(before)s::bigint IS NULL OR id < %(before)s::bigint"
+            " ORDER BY id DESC LIMIT %(n)s)"
+            " SELECT counted.total, page.* FROM (SELECT count(*) AS total FROM passing) counted"
+            " LEFT JOIN ({} WHERE (r.id, r.version) IN (SELECT id, version FROM shown)) page ON true"
+            " ORDER BY page.id DESC"
+        ).format(
+            _sql(kind.table + "_now"), _verdicts(kind), _texts(kind) if words else sql.SQL(""),
+            sql.SQL(" AND ").join(conditions), _rows_of(kind),
+        ),
         given,
-    )
-    shown = [_item(kind, r) for r in rows[:n]]
-    return Page(items=shown, total=total, next=shown[-1]["id"] if len(rows) > n else None)
+    )  # fmt: skip
+    found = [r for r in rows if r["id"] is not None]
+    shown = [_item(kind, r) for r in found[:n]]
+    return Page(items=shown, total=rows[0]["total"], next=shown[-1]["id"] if len(found) > n else None)
+
+
+def _words(cursor: psycopg.Cursor, q: str) -> list[str]:
+    """The different words of a search, folded as the texts are.
+
+    Raises:
+        InputError: there are too many.
+    """
+    words = list(dict.fromkeys(one(cursor.execute("SELECT fold(%s)", [q])).split()))
+    if len(words) > WORDS:
+        seen, expected = f"{len(words)} different words", f"at most {WORDS}"
+        raise InputError(
+            f"?q holds {seen}, expected {expected}", [{"pointer": "?q", "seen": seen, "expected": expected}]
+        )
+    return words
 
 
 def alive(kind: Kind, record_id: int, versions: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -162,26 +185,45 @@ def unseen(kind: Kind, record_id: int) -> NotFoundError:
 
 def versions_of(cursor: psycopg.Cursor, kind: Kind, record_id: int) -> list[dict[str, Any]]:
     """All versions that the actor may see, newest first."""
-    query = _rows_of(kind, sql.SQL(kind.table)) + sql.SQL(" WHERE r.id = %(id)s ORDER BY r.version DESC")
+    query = _rows_of(kind) + sql.SQL(" WHERE r.id = %(id)s ORDER BY r.version DESC")
     return fetch(cursor, query, {"id": record_id})
 
 
-def _rows_of(kind: Kind, source: sql.SQL) -> sql.Composed:
-    """SELECT of the rows `r` of a table or view with the names of their partner and project."""
-    extra = sql.SQL("")
-    joined = sql.SQL("")
+def _rows_of(kind: Kind) -> sql.Composed:
+    """SELECT of the versions `r` of a kind with the names of their partner and project."""
+    own = ("id", "version", "withdrawn", *kind.fixed, *kind.columns, "account_id", "recorded_at")
+    columns: list[sql.Composable] = [sql.Identifier("n" if (kind, c) == (OUTCOME, "note") else "r", c) for c in own]
+    joined = _verdicts(kind)
     if kind is OUTCOME:
-        extra = sql.SQL(", n.note, v.verdict, v.reason AS verdict_reason, v.account_id AS verified_by,"
-                        " v.recorded_at AS verified_at")  # fmt: skip
-        joined = sql.SQL(
-            " LEFT JOIN outcome_note n ON (n.id, n.version) = (r.id, r.version)"
-            " LEFT JOIN verification v ON (v.outcome_id, v.outcome_version) = (r.id, r.version)"
-        )
+        columns += [
+            sql.SQL("v.verdict, v.reason AS verdict_reason, v.account_id AS verified_by, v.recorded_at AS verified_at")
+        ]
+        joined += sql.SQL(" LEFT JOIN outcome_note n ON (n.id, n.version) = (r.id, r.version)")
     return sql.SQL(
-        "SELECT r.*, p.name AS partner_name, j.name_vi, j.name_en{} FROM {} r"
+        "SELECT {}, p.name AS partner_name, j.name_vi, j.name_en FROM {} r"
         " LEFT JOIN LATERAL (SELECT name, name_local FROM partners_now WHERE partner_id = r.partner_id) p ON true"
         " LEFT JOIN LATERAL (SELECT name_vi, name_en FROM projects_now WHERE project_id = r.project_id) j ON true{}"
-    ).format(extra, source, joined)
+    ).format(sql.SQL(", ").join(columns), _sql(kind.table), joined)
+
+
+def _verdicts(kind: Kind) -> sql.Composable:
+    """The join of outcomes with what was verified."""
+    if kind is not OUTCOME:
+        return sql.SQL("")
+    return sql.SQL(" LEFT JOIN verification v ON (v.outcome_id, v.outcome_version) = (r.id, r.version)")
+
+
+def _texts(kind: Kind) -> sql.Composable:
+    """The join of the rows `r` with `told.hay`, the folded text that a search looks into, put together once a row."""
+    note = sql.SQL("")
+    if kind is OUTCOME:
+        note = sql.SQL("(SELECT n.hay FROM outcome_note n WHERE (n.id, n.version) = (r.id, r.version)), ")
+    return sql.SQL(
+        " CROSS JOIN LATERAL (SELECT concat_ws(' ', r.hay, {}"
+        "(SELECT fold(concat_ws(' ', name, name_local)) FROM partners_now WHERE partner_id = r.partner_id),"
+        " (SELECT fold(concat_ws(' ', name_vi, name_en)) FROM projects_now WHERE project_id = r.project_id)) AS hay"
+        " OFFSET 0) told"
+    ).format(note)
 
 
 def _condition(kind: Kind, name: str) -> sql.Composable:

@@ -13,6 +13,13 @@ from matcher.records import TABLES
 REFERENCE = "reference files, sha256 "
 """How a batch of the product's own tables names its source; the hash of the files follows."""
 
+_LEANING = {
+    "partners": "offices work with such a partner",
+    "projects": "offices work with such a project",
+    "missions": "accounts work for such a mission",
+}
+"""What is said of records that the actor may not see: neither whose they are nor how many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
@@ -43,7 +50,8 @@ def undo(cursor: psycopg.Cursor, batch_id: int, *, actor: str) -> Undone:
 
     Raises:
         NotFoundError: there is no such batch.
-        ConflictError: it may not be undone, or other records refer to what would vanish; says how many of which table.
+        ConflictError: it may not be undone, or other records refer to what would vanish; says how many of which table,
+            but of the pipeline only that there are some.
     """
     cursor.execute("SELECT table_name, source, n_rows FROM batch WHERE id = %s", [batch_id])
     found = cursor.fetchone()
@@ -80,6 +88,7 @@ def _refuse_dangling(cursor: psycopg.Cursor, table: str, batch_id: int) -> None:
     """
     key = TABLES[table].key
     counted: dict[str, int] = {}
+    said = []
     if len(key) == 1:
         cursor.execute(
             sql.SQL(
@@ -95,13 +104,13 @@ def _refuse_dangling(cursor: psycopg.Cursor, table: str, batch_id: int) -> None:
                 [gone],
             )
             counted[other] = counted.get(other, 0) + _count(cursor)
-        cursor.execute("SELECT name, n FROM referred(%s, %s)", [table, gone])
-        counted |= dict(cursor.fetchall())
-    if any(counted.values()):
-        said = ", ".join(f"{n} of {name}" for name, n in counted.items() if n)
+        said = [f"{n} of {name}" for name, n in counted.items() if n]
+        if cursor.execute("SELECT referred(%s, %s)", [table, gone]).fetchone() == (True,):
+            said.append(_LEANING[table])
+    if said:
         raise ConflictError(
-            f"Batch {batch_id} cannot be undone: other records refer to {table} that would vanish ({said}). Undo or "
-            "change those first; nothing was changed."
+            f"Batch {batch_id} cannot be undone: other records refer to {table} that would vanish: {', '.join(said)}. "
+            "Undo or change those first; nothing was changed."
         )
     _refuse_lost_targets(cursor, table, batch_id)
 

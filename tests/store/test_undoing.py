@@ -191,7 +191,7 @@ def test_the_pipeline_of_any_office_keeps_a_record(store: Store, store_url: str,
     batch, officer, mission, owner = offices
     for acting in (None, officer):
         with Store.open(store_url, acting=acting) as opened:
-            with pytest.raises(ConflictError, match="1 of interaction") as refused:
+            with pytest.raises(ConflictError, match=r"vanish: offices work with such a partner\. Undo") as refused:
                 opened.undo(batch, actor="t")
             assert "m-secret" not in str(refused.value)
     with Store.open(store_url, acting=mission) as opened, pytest.raises(ForbiddenError):
@@ -206,6 +206,26 @@ def test_the_pipeline_of_any_office_keeps_a_record(store: Store, store_url: str,
     assert store.read("partners").is_empty()
 
 
+def test_a_refused_undo_tells_neither_how_much_nor_whose_hidden_work_there_is(store: Store, store_url: str, offices):
+    batch, officer, mission, owner = offices
+    with Store.open(store_url, acting=officer) as opened:
+        with pytest.raises(ConflictError) as before:
+            opened.undo(batch, actor="t")
+        owner.execute(
+            "INSERT INTO interaction (id, version, mission_id, partner_id, kind, held_on, account_id)"
+            " SELECT i, 1, 'm-secret', 'q', 'visit', '2026-01-01', %s FROM generate_series(2, 6) i",
+            [mission],
+        )
+        owner.execute(
+            "INSERT INTO shortlist (id, version, mission_id, partner_id, project_id, account_id)"
+            " VALUES (7, 1, 'm-secret', 'q', 'p', %s)",
+            [mission],
+        )
+        with pytest.raises(ConflictError) as after:
+            opened.undo(batch, actor="t")
+    assert str(after.value) == str(before.value)
+
+
 def test_only_who_may_undo_is_told_that_others_refer(store_url: str, offices):
     _batch, officer, mission, _owner = offices
     told = {}
@@ -213,8 +233,8 @@ def test_only_who_may_undo_is_told_that_others_refer(store_url: str, offices):
         with psycopg.connect(store_url, options="-c role=matcher_app", autocommit=True) as app:
             if acting is not None:
                 app.execute("SELECT set_config('app.actor', %s, false)", [str(acting)])
-            told[acting] = app.execute("SELECT * FROM referred('partners', '{q}')").fetchall()
-    assert told == {officer: [("interaction", 1)], mission: [], 1: [], None: []}
+            told[acting] = app.execute("SELECT referred('partners', '{other,q}')").fetchone()
+    assert told == {officer: (True,), mission: (False,), 1: (False,), None: (False,)}
 
 
 def test_a_judged_pair_keeps_its_records(store: Store, store_url: str):
@@ -224,8 +244,8 @@ def test_a_judged_pair_keeps_its_records(store: Store, store_url: str):
             "INSERT INTO judgment (project_id, partner_id, grade, judged_by, judged_on, actor)"
             " VALUES ('p', 'q', 2, 'j', '2026-01-01', 'a')"
         )
-    for batch in (partner, project):
-        with pytest.raises(ConflictError, match="1 of judgment"):
+    for batch, what in ((partner, "partner"), (project, "project")):
+        with pytest.raises(ConflictError, match=f"offices work with such a {what}"):
             store.undo(batch, actor="t")
 
 

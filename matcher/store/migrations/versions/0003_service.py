@@ -7,9 +7,8 @@ operating system.
 
 # ruff: noqa: E501, S608 - tables read best in few lines; names come from the constants above
 
-from sqlalchemy import Connection
-
 from alembic import op
+from sqlalchemy import Connection
 
 revision = "0003"
 down_revision = "0002"
