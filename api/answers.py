@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, BinaryIO, Literal, TypeVar
 
 import orjson
@@ -176,7 +177,13 @@ def _exported(request: Request, name: str, wanted: Format) -> None:
 
 def made_before(request: Request, body: bytes, cursor: str | None) -> Response:
     """A list whose JSON is ready, as `rows` sends it."""
-    return _send(request, body, "json", _link(request, cursor))
+    return _send(request, body, "json", _link(request, cursor), tag=_tag_of(body))
+
+
+@lru_cache(maxsize=256)
+def _tag_of(body: bytes) -> str:
+    """The tag of a body that is sent many times."""
+    return etag(b"json", body)
 
 
 def _link(request: Request, cursor: str | None) -> str | None:
@@ -190,10 +197,11 @@ def _here(request: Request) -> URL:
 
 
 def _send(
-    request: Request, body: bytes, wanted: Format, link: str | None, *, name: str = "", tagged: bytes | None = None
-) -> Response:
+    request: Request, body: bytes, wanted: Format, link: str | None, *, name: str = "", tagged: bytes | None = None,
+    tag: str | None = None,
+) -> Response:  # fmt: skip
     headers = {
-        "etag": etag(wanted.encode(), body if tagged is None else tagged),
+        "etag": tag or etag(wanted.encode(), body if tagged is None else tagged),
         "cache-control": "private, no-cache",
         "vary": "Accept, Accept-Language",
     }

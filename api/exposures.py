@@ -144,13 +144,20 @@ class Served:
     lang: Lang
 
 
-async def answer(request: Request, work: Callable[[], Served], *, channel: Literal["api", "page"] = "api") -> Response:
+async def answer(
+    request: Request, work: Callable[[], Served], *, ready: Served | None = None,
+    channel: Literal["api", "page"] = "api",
+) -> Response:  # fmt: skip
     """The answer that a worker thread makes, sent only once its list is on record; `X-Exposure-Id` names the record.
+
+    Args:
+        ready: the answer where no worker is needed.
 
     Raises:
         SourceError: the list could not be put on record.
     """
-    return await show(request, await Service.of(request).run(work), channel=channel)
+    served = await Service.of(request).run(work) if ready is None else ready
+    return await show(request, served, channel=channel)
 
 
 async def show(request: Request, served: Served, *, channel: Literal["api", "page"] = "api") -> Response:

@@ -132,16 +132,30 @@ def matches(request: Request, query: Query, params: MatchParams) -> Served:
     return Served(response=response, found=found, lang=lang)
 
 
+def at_hand(request: Request, query: Query, params: MatchParams) -> Served | None:
+    """The same list where it lies ready in memory, so that no worker has to be waited for."""
+    maker, lang = Service.of(request).opened_matchmaker, language(request, params.lang)
+    if not isinstance(maker, Keeping) or not _plain(request, params):
+        return None
+    found = maker.at_hand(query, n=params.n, cursor=params.cursor, lang=lang)
+    return None if found is None else Served(made_before(request, found.body, found.next), found, lang)
+
+
 def _kept(request: Request, query: Query, params: MatchParams, lang: Lang) -> "ServedList | None":
     """A page of today's list without filters, made before; None where the engine has to answer."""
     maker = Service.of(request).matchmaker
-    paging = {"n", "cursor", "lang", "format"}
-    filtered = params.model_dump(exclude=paging, exclude_defaults=True, exclude_none=True)
-    if not isinstance(maker, Keeping) or any(v != [] for v in filtered.values()):
-        return None
-    if wanted_format(request, params.format) != "json":
+    if not isinstance(maker, Keeping) or not _plain(request, params):
         return None
     return maker.kept(query, n=params.n, cursor=params.cursor, lang=lang)
+
+
+def _plain(request: Request, params: MatchParams) -> bool:
+    """Nothing but a page, as JSON, is asked for."""
+    asked = params.model_fields_set - {"n", "cursor", "lang", "format"}
+    return wanted_format(request, params.format) == "json" and not any(
+        getattr(params, name) != type(params).model_fields[name].get_default(call_default_factory=True)
+        for name in asked
+    )
 
 
 def asked_of(directory: Directory, query: Query, lang: Lang) -> str:

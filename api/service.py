@@ -171,6 +171,10 @@ class Keeping(Protocol):
         """A page of such a list; None where `match` has to answer."""
         ...
 
+    def at_hand(self, query: Query, *, n: int, cursor: str | None, lang: str) -> "ServedList | None":
+        """The same where it lies ready in memory; never waits."""
+        ...
+
 
 class Service:
     """One per process.
@@ -240,6 +244,11 @@ class Service:
             origin=request.client.host if request.client else "",
             request_id=request.scope["state"]["request_id"],
         )
+
+    @property
+    def opened_matchmaker(self) -> Matchmaking | None:
+        """The matchmaker if it is open; never waits."""
+        return self._matchmaker
 
     @property
     def matchmaker(self) -> Matchmaking:

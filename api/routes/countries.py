@@ -26,4 +26,5 @@ async def match_country(
         country = service.directory.country(iso2, "/iso2")
         return lists.matches(request, records.Query(countries=(country,)), params)
 
-    return await exposures.answer(request, work)
+    ready = lists.at_hand(request, records.Query(countries=(iso2.upper(),)), params)
+    return await exposures.answer(request, work, ready=ready)

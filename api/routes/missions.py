@@ -37,7 +37,8 @@ async def match_mission(
 ) -> Response:
     """Pairs of open projects with partners of the host and accredited countries; `notes` names what is missing."""
     query = records.Query(mission_id=mission_id)
-    return await exposures.answer(request, lambda: lists.matches(request, query, params))
+    ready = lists.at_hand(request, query, params)
+    return await exposures.answer(request, lambda: lists.matches(request, query, params), ready=ready)
 
 
 @router.get("/{mission_id}/changes", response_model=shapes.Changes)

@@ -269,6 +269,14 @@ class Table:
                     self._pages.popitem(last=False)
         return made
 
+    def at_hand(self, opened: Opened, query: Query, *, n: int, cursor: str | None, lang: str) -> ServedList | None:
+        """A page that was sent before, without a look at the database; None where `page` has to be asked."""
+        name, now = name_of(query), self._set
+        if name is None or now is None or now[0] != (opened.catalogue.engine, opened.key.revision, opened.key.day):
+            return None
+        with self._lock:
+            return self._pages.get((now[1], name, n, cursor, lang))
+
     def _complete(self, opened: Opened) -> int | None:
         """The complete set of what is in service; asked for until there is one."""
         key = (opened.catalogue.engine, opened.key.revision, opened.key.day)

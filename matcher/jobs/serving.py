@@ -41,6 +41,13 @@ class ServingMatchmaker(Matchmaker):
             self._looked = time.monotonic(), opened
         return self._table.page(opened, query, n=n, cursor=cursor, lang=lang)
 
+    def at_hand(self, query: Query, *, n: int, cursor: str | None, lang: str) -> pairs.ServedList | None:
+        """As `kept`, where the page lies ready in memory and was looked after a moment ago; never waits."""
+        at, opened = self._looked
+        if opened is None or opened is not self.in_service or time.monotonic() - at > LOOK_SECONDS:
+            return None
+        return self._table.at_hand(opened, query, n=n, cursor=cursor, lang=lang)
+
 
 def _make_lists(maker: Matchmaker, opened: Opened, stop: Callable[[], bool]) -> None:
     """Fills the set of what came into service, at half speed: requests are waiting for the processor, too."""

@@ -124,7 +124,7 @@ class Desk:
         with self.acting(SERVICE) as work:
             # Waiting for the disk would be most of a request's time. A server that crashes may lose the lists of its
             # last half second; a killed process of the service loses none.
-            work.cursor.execute("SET LOCAL synchronous_commit = off")
+            work.cursor.execute("SET LOCAL synchronous_commit = off", prepare=True)
             return feedback.log_exposures(work.cursor, lists)
 
     def check(self) -> None:

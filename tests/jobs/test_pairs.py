@@ -14,7 +14,7 @@ from matcher.errors import ConflictError, InputError
 from matcher.jobs import Site, fitting, pairs, running
 from matcher.jobs import matchmaker as module
 from matcher.jobs.matchmaker import Matchmaker
-from matcher.jobs.serving import ServingMatchmaker
+from matcher.jobs.serving import LOOK_SECONDS, ServingMatchmaker
 from matcher.records import Query
 from matcher.store import Store, pairing
 
@@ -170,6 +170,11 @@ def test_the_service_makes_the_lists_by_itself_and_serves_them(site: Site) -> No
             time.sleep(0.05)
         assert kept is not None
         assert kept.body == orjson.dumps(live.to_json("en"))
+        assert maker.at_hand(japan, n=3, cursor=None, lang="en") is kept
+        assert maker.at_hand(japan, n=2, cursor=None, lang="en") is None, "never sent before"
+        assert maker.at_hand(japan, n=3, cursor=None, lang="vi") is None
+        time.sleep(LOOK_SECONDS)
+        assert maker.at_hand(japan, n=3, cursor=None, lang="en") is None, "it was not looked for newer facts"
         with Store.open(str(site.database_url)) as owner:
             more = [{"partner_id": "jp-new", "name": "Novus", "country": "JP", "kind": "company", "isic": ["52"]}]
             owner.append("partners", frame("partners", more), source="tests", actor="tests")
