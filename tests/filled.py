@@ -18,6 +18,7 @@ INSERT INTO credential (account_id, password_hash) SELECT account_id, '$argon2id
 INSERT INTO api_key (account_id, label, hash, scopes, expires_at)
     SELECT account_id, 'Số 1', repeat('a', 64), ARRAY['read', 'write'], '2027-01-01' FROM account WHERE login = 'tokyo';
 INSERT INTO session (hash, account_id, expires_at) SELECT repeat('b', 64), account_id, '2027-01-01' FROM account WHERE login = 'desk';
+INSERT INTO attempt VALUES (repeat('c', 64), 3, '2026-01-01', '2026-01-01');
 INSERT INTO idempotency (account_id, key, request_hash, status, body, headers)
     SELECT account_id, 'k', 'h', 201, E'{"a": "tab\\there, line\\nthere, \\\\N"}', '{}' FROM account WHERE login = 'desk';
 INSERT INTO interaction (id, version, mission_id, partner_id, kind, held_on, note, account_id, withdrawn)

@@ -12,7 +12,7 @@ from matcher.jobs import Site, fitting, pairs
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.jobs.opening import facts, open_encoder, open_store
 from matcher.matching.corpus import Corpus
-from matcher.store import pairing
+from matcher.store import pairing, tidying
 
 Progress = Callable[[str, int, int], None]
 
@@ -54,8 +54,18 @@ def fill_pairs(asked: Asked) -> dict[str, Any]:
         return pairs.fill(maker, maker.opened(), resume=asked.resume, progress=asked.progress).to_json()
 
 
-JOBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {"embed": embed, "fit": fit, "pairs": fill_pairs}
-"""Name -> job, in the order in which a new installation needs them."""
+def tidy(asked: Asked) -> dict[str, Any]:
+    """Sessions that ended, kept answers and counts of wrong passwords, all of 30 days ago and more, are deleted."""
+    with open_store(asked.site) as store, store.owner(who=asked.actor) as cursor:
+        gone = tidying.tidy(cursor)
+        store.audit("tidy", actor=asked.actor, details=gone)
+        return {"deleted": gone}
+
+
+JOBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
+    "embed": embed, "fit": fit, "pairs": fill_pairs, "tidy": tidy,
+}  # fmt: skip
+"""Name -> job, in the order in which an installation needs them."""
 
 
 def run(name: str, asked: Asked) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def test_jobs_run_by_name(site: Site) -> None:
     done = running.run("pairs", job)
     assert done["complete"]
     assert {"embed", "pairs"} <= set(steps)
-    assert list(running.JOBS) == ["embed", "fit", "pairs"]
+    assert list(running.JOBS) == ["embed", "fit", "pairs", "tidy"]
     state = {j["job"]: j["state"] for j in running.listing(site)}
     assert state["pairs"].startswith("complete")
 
