@@ -28,6 +28,8 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Level = Literal["debug", "info", "warning", "error"]
+OURS = ("api", "matcher", "uvicorn")
+"""Loggers of the service itself; those of libraries are heard from warnings on."""
 NOWHERE = "none"
 """Template of an address that no route has."""
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -89,11 +91,15 @@ def configure(level: Level = "info") -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    of_others = max(least, logging.WARNING)  # below, libraries tell addresses and texts
+    # The handler asks, too: a library that gives its logger a level of its own (bm25s: debug) passes by that of root.
+    handler.addFilter(lambda r: r.levelno >= (least if r.name.partition(".")[0] in OURS else of_others))
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel("WARNING" if level == "info" else level.upper())  # libraries tell addresses at level info
-    for name in ("api", "matcher", "uvicorn"):
-        logging.getLogger(name).setLevel(level.upper())
+    root.setLevel(of_others)
+    for name in OURS:
+        logging.getLogger(name).setLevel(least)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "psycopg.pool"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True

@@ -97,10 +97,33 @@ def test_lines_of_the_server_and_the_pool_have_the_same_form(log: io.StringIO) -
     assert "color_message" not in log.getvalue()
 
 
-def test_the_level_leaves_out_what_is_less(log: io.StringIO, client: TestClient) -> None:
+def test_the_level_leaves_out_what_is_less(
+    log: io.StringIO, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", log)  # the test runner takes it for itself after the fixtures
     observing.configure("warning")
     client.get("/healthz")
     assert not requests(log)
+    observing.configure("info")
+    client.get("/healthz")
+    assert len(requests(log)) == 1
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_libraries_are_heard_from_warnings_on_whatever_level_they_give_themselves(
+    log: io.StringIO, level: observing.Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", log)
+    observing.configure(level)
+    library = logging.getLogger("somebodys.library")
+    library.setLevel(logging.DEBUG)
+    for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        library.log(number, "query=secret")
+        logging.getLogger("matcher.tests").log(number, "ours")
+    heard = [(line["logger"], line["level"]) for line in lines(log)]
+    every = ["debug", "info", "warning", "error"]
+    assert [told for name, told in heard if name == "matcher.tests"] == every[every.index(level) :]
+    assert [told for name, told in heard if name == "somebodys.library"] == every[max(2, every.index(level)) :]
 
 
 def value(text: str, name: str, **labels: str) -> float:
