@@ -30,6 +30,7 @@ def run_job(
         print_json(done)
         return
     plain = {key: value for key, value in done.items() if isinstance(value, (str, int))}
+    plain |= {k: v for inner in done.values() if isinstance(inner, dict) for k, v in inner.items() if type(v) is int}
     typer.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in plain.items()))
 
 
