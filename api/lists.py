@@ -138,7 +138,9 @@ def at_hand(request: Request, query: Query, params: MatchParams) -> Served | Non
     if not isinstance(maker, Keeping) or not _plain(request, params):
         return None
     found = maker.at_hand(query, n=params.n, cursor=params.cursor, lang=lang)
-    return None if found is None else Served(made_before(request, found.body, found.next), found, lang)
+    return (
+        None if found is None else Served(response=made_before(request, found.body, found.next), found=found, lang=lang)
+    )
 
 
 def _kept(request: Request, query: Query, params: MatchParams, lang: Lang) -> "ServedList | None":
