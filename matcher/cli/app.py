@@ -286,7 +286,9 @@ def explain(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Default: MATCHER_HOST; others than loopback need MATCHER_HOSTS.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Default: MATCHER_HOST; others than loopback need MATCHER_HOSTS.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: MATCHER_PORT.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes; default: MATCHER_WORKERS.")] = None,
 ) -> None:
