@@ -454,20 +454,20 @@ def test_a_database_of_the_first_schema_is_brought_forward_and_back_without_losi
 
     whole = names()
     with Store.open(url) as store:
+        projects = facts().projects.select(list(TABLES["projects"].columns))
+        store.append("projects", projects, source="t", actor="t")
         migrate.to(url, "0001")
         first = names()
         assert whole - first >= {"exposure", "exposure_item", "judgment"}
-        projects = facts().projects.select(list(TABLES["projects"].columns))
-        store.append("projects", projects, source="t", actor="t")
         with pytest.raises(MatcherError, match="matcher init"):
             store.log_exposure(made(("p", "a")), TO)
         for _ in range(2):
             assert store.migrate()
             assert names() == whole
+            assert_frame_equal(store.read("projects"), projects)
             store.log_exposure(made(("p", "a")), TO)
             migrate.to(url, "0001")
             assert names() == first
-            assert_frame_equal(store.read("projects"), projects)
         assert store.migrate()
         assert not store.migrate()
         assert store.read_exposures().lists.is_empty()
