@@ -17,8 +17,9 @@ def _seed(values: Any) -> Any:
     if not isinstance(values, dict) or not KNOWN:
         return values
     for name, known in KNOWN.items():
-        # Two of three: the rest stays as it was made.
-        if name in values and next(_turn) % 3:
+        # Two of three: the rest stays as it was made. What is wrong on purpose (no text, another type) stays wrong.
+        right = isinstance(values.get(name), type(known[0])) and values[name] not in ("", True, False)
+        if right and next(_turn) % 3:
             values[name] = known[next(_turn) % len(known)]
     return values
 

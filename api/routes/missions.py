@@ -48,7 +48,7 @@ async def mission_changes(
     """What changed on the first page of the mission's pairs since your office last saw it before a day, and why."""
     service, caller = Service.of(request), caller_of(request)
     if caller.role == "mission" and caller.mission_id != mission_id:
-        raise ForbiddenError("What changed for a mission is told to the mission itself and to the city.")
+        raise ForbiddenError("What changed for a mission is not told to other missions.")
 
     def work() -> Response:
         from matcher.jobs import changes  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help

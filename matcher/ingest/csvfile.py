@@ -71,6 +71,8 @@ def read_cells(path: Path, *, max_rows: int = MAX_ROWS, separators: str = ",", n
         cells = pl.read_csv(path, separator=separator, infer_schema=False, quote_char='"', glob=False).fill_null("")
     except pl.exceptions.PolarsError as e:  # the scan lets no file through that is known to end here
         refuse(file, f"the file cannot be read as CSV: {str(e).splitlines()[0]}")
+    if cells.width != len(header):  # a first line that one reader skips and the other takes for the heading
+        refuse(file, f"the heading has {len(header)} names for {cells.width} columns; begin the file with the heading")
     cells.columns = header
     return cells
 

@@ -121,11 +121,14 @@ class Desk:
             InputError: a list was not made from a store, or it is not said properly to whom it was shown.
             SourceError: the database does not answer.
         """
-        with self.acting(SERVICE) as work:
+        with (
+            translated(), self._connection() as connection, connection.pipeline(), connection.transaction(),
+            connection.cursor() as cursor,
+        ):  # fmt: skip
             # Waiting for the disk would be most of a request's time. A server that crashes may lose the lists of its
             # last half second; a killed process of the service loses none.
-            work.cursor.execute("SET LOCAL synchronous_commit = off", prepare=True)
-            return feedback.log_exposures(work.cursor, lists)
+            cursor.execute(f"{_ACT}, set_config('synchronous_commit', 'off', true)", [str(SERVICE), "", "", ""])
+            return feedback.log_exposures(cursor, lists)
 
     def check(self) -> None:
         """A connection of the pool works as the service's account, on the schema of this program.

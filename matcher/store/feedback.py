@@ -159,7 +159,7 @@ def log_exposure(cursor: psycopg.Cursor, found: MatchList | Kept, shown: Shown) 
 
 
 def log_exposures(cursor: psycopg.Cursor, lists: Sequence[tuple[MatchList | Kept, Shown]]) -> list[int]:
-    """The lists are on record with all their rows, by two statements however many they are; gives their identifiers.
+    """The lists are on record with all their rows, by one statement however many they are; gives their identifiers.
 
     Raises:
         InputError: a list was not made from a store or is not one page, or it is not said properly to whom it was
@@ -169,12 +169,10 @@ def log_exposures(cursor: psycopg.Cursor, lists: Sequence[tuple[MatchList | Kept
     for (found, shown), items in zip(lists, rows, strict=True):
         _check(found, shown, items)
     heads = [_head(found, shown, len(items)) for (found, shown), items in zip(lists, rows, strict=True)]
-    cursor.execute(_INSERT_LISTS, [list(column) for column in zip(*heads, strict=True)])
-    made = sorted(int(row[0]) for row in cursor.fetchall())  # given out in the order of the lists
-    flat = [(i, *item) for i, items in zip(made, rows, strict=True) for item in items]
-    if flat:
-        cursor.execute(_INSERT_ITEMS, [list(column) for column in zip(*flat, strict=True)])
-    return made
+    flat = [(place, *item) for place, items in enumerate(rows, start=1) for item in items]
+    columns = [list(column) for column in zip(*flat, strict=True)] if flat else [[] for _ in _ITEM_KINDS]
+    cursor.execute(_INSERT, [*([*column] for column in zip(*heads, strict=True)), *columns])
+    return [int(row[0]) for row in cursor.fetchall()]
 
 
 _LIST_COLUMNS = {
@@ -182,16 +180,20 @@ _LIST_COLUMNS = {
     "offset": "bigint", "n_items": "bigint", "candidates": "bigint", "channel": "text", "lang": "text", "actor": "text",
     "role": "text", "mission_id": "text",
 }  # fmt: skip
-_INSERT_LISTS = sql.SQL(
-    "INSERT INTO exposure ({columns}) SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS t ({columns}, place)"
-    " ORDER BY place RETURNING exposure_id"
+_ITEM_KINDS = ("bigint", "bigint", "text", "text", "float8", "float8")
+_INSERT = sql.SQL(
+    "WITH made AS (INSERT INTO exposure ({columns}) SELECT {columns} FROM unnest({lists}) WITH ORDINALITY"
+    "  AS t ({columns}, place) ORDER BY place RETURNING exposure_id),"
+    # Identifiers are given out in the order of the lists.
+    " placed AS (SELECT exposure_id, row_number() OVER (ORDER BY exposure_id) AS place FROM made),"
+    " items AS (INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
+    "  SELECT exposure_id, rank, project_id, partner_id, score, probability FROM unnest({items})"
+    "  AS i (place, rank, project_id, partner_id, score, probability) JOIN placed USING (place))"
+    " SELECT exposure_id FROM made ORDER BY exposure_id"
 ).format(
     columns=schema.names(tuple(_LIST_COLUMNS)),
-    arrays=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in _LIST_COLUMNS.values()),
-)
-_INSERT_ITEMS = (
-    "INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
-    " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[])"
+    lists=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in _LIST_COLUMNS.values()),
+    items=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in _ITEM_KINDS),
 )
 
 

@@ -123,6 +123,8 @@ def undo(cursor: psycopg.Cursor, kind: Kind, record_id: int) -> dict[str, Any]:
     offices.require_covered(cursor, newest["partner_id"])
     if not before["withdrawn"]:
         _refuse_collision(cursor, kind, before, record_id)
+        if kind is ASSIGNMENT and before["stage"] == "won":
+            _require_won(cursor, before)  # its outcome may have been undone since
     _write(cursor, kind, record_id, newest["version"] + 1, before, withdrawn=before["withdrawn"])
     return content(kind, versions_of(cursor, kind, record_id))
 

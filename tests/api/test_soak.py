@@ -117,7 +117,7 @@ def test_steady_work_grows_nothing(site: Site, tmp_path: Path, seconds: int) -> 
         for client in clients:
             client.join(60)
     assert [s for c in clients for s in c.strange] == []
-    assert sum(r["requests"] for r in rows) > seconds
+    assert sum(r["requests"] for r in rows) >= CLIENTS
     assert max(r["connections"] for r in rows) <= 2 * (POOL + 3)
     if seconds > 600:  # in seconds there is too little to tell growth from noise
         third = SAMPLES // 3

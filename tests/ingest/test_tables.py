@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from matcher.errors import InputError, SourceError
 from matcher.ingest import SOURCES
-from matcher.ingest.csvfile import MAX_ROWS
+from matcher.ingest.csvfile import MAX_ROWS, read_cells
 from matcher.ingest.tables import known_keys, read_csv, read_table, validate
 from matcher.records import TABLES, empty
 from matcher.text import nfc
@@ -396,3 +396,13 @@ def test_validate_checks_ranges_precisions_parents_and_schema() -> None:
 def test_known_keys_are_those_of_single_column_keys() -> None:
     tables = {"countries": frame("countries", COUNTRY), "terms": empty("terms")}
     assert known_keys(tables) == {"countries": frozenset({"VN"})}
+
+
+@pytest.mark.parametrize("content", [b"\n\x05", b"\n\na,b\n1,2\n", b"\r\n \nx"])
+def test_blank_lines_before_the_heading_are_refused_or_skipped_alike(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(content)
+    try:
+        assert read_cells(path).columns
+    except InputError as error:
+        assert "odd.csv" in str(error)

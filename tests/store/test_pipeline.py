@@ -242,6 +242,10 @@ def test_won_needs_a_verified_outcome_of_the_pair(office: Office) -> None:
     with pytest.raises(InputError, match="verified outcome"):
         office.change("tokyo.desk", ASSIGNMENT, number, stage="won", project_id=WATER)
     assert office.change("tokyo.desk", ASSIGNMENT, number, stage="won")["stage"] == "won"
+    office.change("tokyo.desk", ASSIGNMENT, number, stage="committed", expected_on=TODAY, next_step="sign")
+    office.undo("tokyo.desk", OUTCOME, outcome)
+    with pytest.raises(InputError, match="verified outcome"):
+        office.undo("tokyo.desk", ASSIGNMENT, number)
 
 
 @pytest.mark.parametrize(
