@@ -201,7 +201,8 @@ def test_a_question_of_ones_own_is_kept_as_it_was_asked(client: TestClient, desk
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/projects", "/v1/projects/HCMC-001", "/v1/projects/HCMC-001/partners/Pjp/explanation", "/missions", "/"]
+    "path",
+    ["/v1/projects", "/v1/projects/HCMC-001", "/v1/projects/HCMC-001/partners/Pjp/explanation", "/missions", "/"],
 )  # fmt: skip
 def test_what_is_no_list_of_matches_is_not_recorded(client: TestClient, desk: FakeDesk, path: str) -> None:
     assert client.get(path).status_code == 200
