@@ -132,3 +132,9 @@ def test_every_dependency_has_its_reason_written_down() -> None:
     table = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").split("Why each dependency", 1)[1]
     named = set(re.findall(r"[a-z][a-z0-9-]+", " ".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE))))
     assert {canonicalize_name(requirement.name) for requirement in needed()} <= named
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Of two with one name pytest collects neither."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})

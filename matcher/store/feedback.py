@@ -3,13 +3,13 @@
 The functions take a cursor of `Store`, whose methods of the same names open the transaction.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol, runtime_checkable
 
+import orjson
 import polars as pl
 import psycopg
 from psycopg import sql
@@ -170,8 +170,7 @@ def log_exposures(cursor: psycopg.Cursor, lists: Sequence[tuple[MatchList | Kept
         _check(found, shown, items)
     heads = [_head(found, shown, len(items)) for (found, shown), items in zip(lists, rows, strict=True)]
     flat = [(place, *item) for place, items in enumerate(rows, start=1) for item in items]
-    columns = [list(column) for column in zip(*flat, strict=True)] if flat else [[] for _ in _ITEM_KINDS]
-    cursor.execute(_INSERT, [*([*column] for column in zip(*heads, strict=True)), *columns])
+    cursor.execute(_INSERT, [_json(heads), _json(flat)])
     return [int(row[0]) for row in cursor.fetchall()]
 
 
@@ -180,20 +179,23 @@ _LIST_COLUMNS = {
     "offset": "bigint", "n_items": "bigint", "candidates": "bigint", "channel": "text", "lang": "text", "actor": "text",
     "role": "text", "mission_id": "text",
 }  # fmt: skip
-_ITEM_KINDS = ("bigint", "bigint", "text", "text", "float8", "float8")
-_INSERT = sql.SQL(
-    "WITH made AS (INSERT INTO exposure ({columns}) SELECT {columns} FROM unnest({lists}) WITH ORDINALITY"
-    "  AS t ({columns}, place) ORDER BY place RETURNING exposure_id),"
-    # Identifiers are given out in the order of the lists.
-    " placed AS (SELECT exposure_id, row_number() OVER (ORDER BY exposure_id) AS place FROM made),"
-    " items AS (INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
-    "  SELECT exposure_id, rank, project_id, partner_id, score, probability FROM unnest({items})"
-    "  AS i (place, rank, project_id, partner_id, score, probability) JOIN placed USING (place))"
-    " SELECT exposure_id FROM made ORDER BY exposure_id"
-).format(
-    columns=schema.names(tuple(_LIST_COLUMNS)),
-    lists=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in _LIST_COLUMNS.values()),
-    items=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in _ITEM_KINDS),
+# JSON is taken apart by the server: arrays of each column would be put together cell by cell here, for every request.
+_INSERT = (
+    sql.SQL(
+        "WITH made AS (INSERT INTO exposure ({columns}) SELECT {columns} FROM ROWS FROM (json_to_recordset(%s::json)"
+        "  AS ({typed})) WITH ORDINALITY AS t ({columns}, place) ORDER BY place RETURNING exposure_id),"
+        # Identifiers are given out in the order of the lists.
+        " placed AS (SELECT exposure_id, row_number() OVER (ORDER BY exposure_id) AS place FROM made),"
+        " items AS (INSERT INTO exposure_item (exposure_id, rank, project_id, partner_id, score, probability)"
+        "  SELECT exposure_id, (i->>1)::bigint, i->>2, i->>3, (i->>4)::float8, (i->>5)::float8"
+        "  FROM json_array_elements(%s::json) i JOIN placed ON place = (i->>0)::bigint)"
+        " SELECT exposure_id FROM made ORDER BY exposure_id"
+    )
+    .format(
+        columns=schema.names(tuple(_LIST_COLUMNS)),
+        typed=sql.SQL(", ").join(sql.SQL("{} " + kind).format(sql.Identifier(c)) for c, kind in _LIST_COLUMNS.items()),
+    )
+    .as_bytes(None)
 )
 
 
@@ -223,14 +225,16 @@ def _check(found: MatchList | Kept, shown: Shown, items: Sequence[Item]) -> None
         raise InputError("A pair stands twice in the list; log the list as the engine gave it.")
 
 
-def _head(found: MatchList | Kept, shown: Shown, n_items: int) -> tuple[Any, ...]:
-    """The list's own row, in the order of `_LIST_COLUMNS`."""
+def _head(found: MatchList | Kept, shown: Shown, n_items: int) -> dict[str, Any]:
+    """The list's own row: the columns of `_LIST_COLUMNS`."""
     filters = found.filters
     chosen = {f: v for f in Filters.__dataclass_fields__ if (v := getattr(filters, f)) not in ((), None)}
-    return (
-        found.engine, found.as_of, found.revision, _json(found.query.to_json()), _json(chosen), found.n, found.offset,
-        n_items, found.candidates, shown.channel, shown.lang, shown.actor, shown.role, shown.mission_id,
-    )  # fmt: skip
+    return {
+        "engine_id": found.engine, "as_of": found.as_of, "revision": found.revision, "query": found.query.to_json(),
+        "filters": chosen, "n": found.n, "offset": found.offset, "n_items": n_items, "candidates": found.candidates,
+        "channel": shown.channel, "lang": shown.lang, "actor": shown.actor, "role": shown.role,
+        "mission_id": shown.mission_id,
+    }  # fmt: skip
 
 
 def read_exposures(
@@ -343,6 +347,6 @@ def read_judgments(cursor: psycopg.Cursor, *, as_of: date | None = None, history
     return pl.DataFrame(cursor.fetchall(), schema=_RECORDED, orient="row").sort(order)
 
 
-def _json(value: dict[str, Any]) -> str:
+def _json(value: Any) -> str:
     """Days and exact amounts of an unsaved record become text, which the column's type reads back."""
-    return json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)
+    return orjson.dumps(value, default=str).decode()

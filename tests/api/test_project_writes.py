@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 from offices import PORT, WATER, Offices
-from test_pipeline import at_once, errors, made
+from test_pipeline_routes import at_once, errors, made
 
 from matcher.errors import ConflictError
 from matcher.store import Store
