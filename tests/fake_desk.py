@@ -30,7 +30,7 @@ KEYS = {
 OFFICER = {"Authorization": "Bearer officer-key"}
 
 
-SESSION = "the session of an officer"
+SESSION, PASSWORD = "the session of an officer", "correct horse battery"
 
 
 @dataclass
@@ -46,7 +46,9 @@ class FakeDesk:
         return replace(KEYS["officer-key"], via="session") if secret == SESSION else None
 
     def sign_in(self, login: str, password: str, *, origin: str, request_id: str) -> SignIn:
-        return SignIn()
+        if (login, password) != ("city.office", PASSWORD):
+            return SignIn()
+        return SignIn(session=SESSION, caller=replace(KEYS["officer-key"], via="session"))
 
     def sign_out(self, secret: str) -> None:
         """Nobody is signed in."""

@@ -139,9 +139,9 @@ def _own_site(request: Request) -> None:
     Raises:
         ForbiddenError: the browser says that the form is of another site.
     """
-    origin = request.headers.get("origin")
-    named = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
-    if named or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    if foreign if site is None else site not in ("same-origin", "none"):
         raise ForbiddenError("The form to sign in was not sent from this site.")
 
 

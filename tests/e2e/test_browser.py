@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fake_desk import PASSWORD
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -160,3 +161,24 @@ def test_any_two_partners_are_compared_without_a_script(page: Page, served: str)
     expect(page).to_have_url(re.compile(r"/projects/HCMC-001/partners/Pjp\?against=P288437fb$"))
     expect(page.get_by_role("heading", name="So sánh hai đối tác")).to_be_visible()
     expect(page.get_by_role("rowheader", name="Tổng")).to_be_visible()
+
+
+def test_signing_in_and_out(browser: Browser, served: str) -> None:
+    """As a browser sends the form: what it says of where the form comes from is not always what it seems."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{served}/projects/HCMC-001")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Đăng nhập")
+    page.get_by_label("Tên đăng nhập").fill("city.office")
+    page.get_by_label("Mật khẩu").fill("something else")
+    page.get_by_role("button", name="Đăng nhập").click()
+    expect(page.get_by_role("alert")).to_contain_text("không đúng")
+    page.get_by_label("Tên đăng nhập").fill("city.office")
+    page.get_by_label("Mật khẩu").fill(PASSWORD)
+    page.get_by_role("button", name="Đăng nhập").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cảng trung chuyển quốc tế Cần Giờ")
+    page.get_by_role("button", name="Đăng xuất").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Đăng nhập")
+    page.goto(f"{served}/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Đăng nhập")
+    context.close()
