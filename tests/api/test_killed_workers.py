@@ -28,7 +28,7 @@ def write(served: Serving, key: str, name: str, *, timeout: float = 30) -> bool:
     return answer.status == 201
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])])
 def test_killed_workers_lose_and_invent_nothing(store_url: str, tmp_path: Path, kills: int) -> None:
     key = fill(store_url)["tokyo.desk"]
     rng = np.random.default_rng(kills)

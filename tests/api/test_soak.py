@@ -91,12 +91,12 @@ def connections(url: str) -> int:
     return int(row[0])
 
 
-@pytest.mark.parametrize("seconds", [15, pytest.param(1800, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("seconds", [8, pytest.param(1800, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])])
 def test_steady_work_grows_nothing(site: Site, tmp_path: Path, seconds: int) -> None:
-    keys = keys_of(site)
+    keys, workers = keys_of(site), 2 if seconds > 600 else 1
     env = {"MATCHER_DATA_DIR": str(site.data_dir), "MATCHER_RATE": "0"}
     rows: list[dict[str, float]] = []
-    with EmbeddedServer.start(site.data_dir) as server, serve(env, tmp_path, workers=2) as served:
+    with EmbeddedServer.start(site.data_dir) as server, serve(env, tmp_path, workers=workers) as served:
         found = served.ask("GET", f"/v1/missions/{TOKYO}/matches?n=1", key=keys["mission"], timeout=120).body
         partner = found["matches"][0]["partner"]["id"]
         clients = [Client(n, served, keys, partner) for n in range(CLIENTS)]
@@ -118,7 +118,7 @@ def test_steady_work_grows_nothing(site: Site, tmp_path: Path, seconds: int) -> 
             client.join(60)
     assert [s for c in clients for s in c.strange] == []
     assert sum(r["requests"] for r in rows) >= CLIENTS
-    assert max(r["connections"] for r in rows) <= 2 * (POOL + 3)
+    assert max(r["connections"] for r in rows) <= workers * (POOL + 3)
     if seconds > 600:  # in seconds there is too little to tell growth from noise
         third = SAMPLES // 3
         early, late = rows[:third], rows[-third:]
