@@ -18,6 +18,9 @@ HTML = {"accept": "text/html"}
 PORT = "HCMC-034"  # Can Gio transshipment port
 
 
+PUBLIC = ("/v1/projects", "/v1/partners", "/v1/missions", "/v1/countries", "/v1/sectors", "/v1/engines", "/v1/match")
+
+
 class Kept:
     """The session's matchmaker for one application, which must not close it for the others."""
 
@@ -33,9 +36,11 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def real(matchmaker: Matchmaker) -> Iterator[TestClient]:
-    """A client of the application over the real engine."""
+    """A client of the application over the real engine; its desk is made up, so that it only reads."""
     with TestClient(
-        create_app(lambda: Kept(matchmaker), desk=open_fake, hosts=("testserver",), secret=SECRET), headers=OFFICER
+        create_app(lambda: Kept(matchmaker), desk=open_fake, hosts=("testserver",), secret=SECRET),
+        headers=OFFICER,
+        client=("127.0.0.1", 50_000),
     ) as client:
         yield client
 
@@ -44,6 +49,9 @@ def test_examples_of_the_description_hold_on_the_real_facts(real: TestClient) ->
     described = real.get("/openapi.json").json()
     for template, methods in described["paths"].items():
         for method, operation in methods.items():
+            asks = method == "get" or template == "/v1/match"
+            if not (asks and template.startswith(PUBLIC) and not template.endswith(("/offices", "/changes"))):
+                continue  # needs a database of its own: tests of the description send these there
             path = template
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
@@ -64,7 +72,7 @@ def test_api_gives_what_the_matchmaker_finds(real: TestClient, matchmaker: Match
 def test_everything_is_ready(real: TestClient) -> None:
     assert real.get("/readyz").json() == {
         "status": "ready",
-        "checks": {"database": "ok", "artefact": "ok", "model": "ok"},
+        "checks": {"database": "ok", "artefact": "ok", "model": "ok", "schema": "ok"},
     }
     assert [e["in_use"] for e in real.get("/v1/engines").json()["engines"]].count(True) == 1
 

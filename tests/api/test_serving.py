@@ -168,9 +168,11 @@ def test_readiness_asks_everything(serve: Callable[..., Server]) -> None:
 def test_numbers_are_for_this_machine_and_for_administrators(serve: Callable[..., Server]) -> None:
     server = serve()
     assert server.get("/metrics")[0] == 200
-    assert server.get("/metrics", **{"X-Forwarded-For": "192.0.2.1"})[0] == 401
-    assert server.get("/metrics", **{"X-Forwarded-For": "127.0.0.1"})[0] == 401
-    assert server.get("/metrics", **{"X-Forwarded-For": "192.0.2.1", "Authorization": f"Bearer {server.key}"})[0] == 200
+    assert server.get("/metrics", **{"X-Forwarded-For": "192.0.2.1"})[0] == 400, "no proxy was set up"
+    behind = serve(MATCHER_HOSTS="invest.example")
+    assert behind.get("/metrics", **{"X-Forwarded-For": "192.0.2.1"})[0] == 401
+    assert behind.get("/metrics", **{"X-Forwarded-For": "127.0.0.1"})[0] == 401
+    assert behind.get("/metrics", **{"X-Forwarded-For": "192.0.2.1", "Authorization": f"Bearer {behind.key}"})[0] == 200
 
 
 def send(server: Server, *parts: bytes, pause: float = 0.0, wait: float = 5.0) -> bytes:
