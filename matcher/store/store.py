@@ -308,6 +308,13 @@ class Store:
     def audit(self, action: str, *, actor: str, details: Mapping[str, Any] | None = None) -> None:
         """It is on record that the actor did this."""
         with self._cursor() as cursor:
+            if self._acting is None and not self._lent:
+                # The owner's commands: also on a database that is still at the first schema, as before an upgrade.
+                cursor.execute(
+                    "INSERT INTO audit (actor, action, details) VALUES (%s, %s, %s)",
+                    [actor, action, Jsonb(dict(details or {}))],
+                )
+                return
             self._audit(cursor, action, actor=actor, details=details or {})
 
     def audit_log(self, *, limit: int = 100) -> list[AuditEntry]:
