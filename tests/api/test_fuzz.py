@@ -30,7 +30,7 @@ def listening(offices: Offices) -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            offices.client.app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=2
+            offices.client.app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})

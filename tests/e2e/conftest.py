@@ -55,7 +55,7 @@ def served() -> Iterator[str]:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         app = create_app(FakeMatchmaker, desk=open_fake, secret=SECRET)
-        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
