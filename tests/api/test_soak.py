@@ -93,7 +93,7 @@ def connections(url: str) -> int:
 
 @pytest.mark.parametrize("seconds", [8, pytest.param(1800, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])])
 def test_steady_work_grows_nothing(site: Site, tmp_path: Path, seconds: int) -> None:
-    keys, workers = keys_of(site), 2 if seconds > 600 else 1
+    keys, workers = keys_of(site), 2
     env = {"MATCHER_DATA_DIR": str(site.data_dir), "MATCHER_RATE": "0"}
     rows: list[dict[str, float]] = []
     with EmbeddedServer.start(site.data_dir) as server, serve(env, tmp_path, workers=workers) as served:
@@ -117,7 +117,7 @@ def test_steady_work_grows_nothing(site: Site, tmp_path: Path, seconds: int) -> 
         for client in clients:
             client.join(60)
     assert [s for c in clients for s in c.strange] == []
-    assert sum(r["requests"] for r in rows) >= CLIENTS
+    assert sum(len(c.seconds) for c in clients) >= CLIENTS
     assert max(r["connections"] for r in rows) <= workers * (POOL + 3)
     if seconds > 600:  # in seconds there is too little to tell growth from noise
         third = SAMPLES // 3

@@ -84,8 +84,8 @@ def test_import_prints_counts_and_its_dry_run_writes_nothing(write, tmp_path):
         (("import", "nowhere.csv", "--kind", "people"), 2, "people"),
         (("import", "nowhere.csv", "--kind", "projects", "--map", "name"), 2, "COL=FIELD"),
         (("brief",), 2, "No such command"),
-        (("backup",), 2, "No such command"),
-        (("serve", "--host", "0.0.0.0"), 1, "sign-in"),
+        (("digest",), 2, "No such command"),
+        (("serve", "--host", "0.0.0.0"), 1, "MATCHER_HOSTS"),
         (("db", "status"), 1, "MATCHER_DATABASE_URL is set"),
     ],
 )
