@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api import permissions
+from api.guard import client_address
 from matcher.text import FORMULA_STARTS
 
 Format = Literal["json", "csv", "xlsx"]
@@ -170,7 +171,7 @@ def _exported(request: Request, name: str, wanted: Format) -> None:
     caller = request.state.caller
     permissions.check_export(caller)
     request.app.state.service.desk.audit(
-        caller, "exported", {"list": name, "format": wanted}, origin=request.client.host if request.client else "",
+        caller, "exported", {"list": name, "format": wanted}, origin=client_address(request),
         request_id=request.state.request_id,
     )  # fmt: skip
 

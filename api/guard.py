@@ -62,11 +62,16 @@ def kept_secret(folder: Path) -> str:
     return kept
 
 
+def client_address(request: Request) -> str:
+    """The address that a request came from, as a proxy on this machine gives it."""
+    return request.client.host if request.client else ""
+
+
 def from_here(request: Request) -> bool:
     """The request was sent on this machine and by no proxy."""
     passed_on = any(h in request.headers for h in PASSED_ON)
     try:
-        return not passed_on and ipaddress.ip_address(request.client.host if request.client else "").is_loopback
+        return not passed_on and ipaddress.ip_address(client_address(request)).is_loopback
     except ValueError:
         return False
 
@@ -185,8 +190,8 @@ class GuardedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         super().__init__(path, endpoint, **more)
         self.permissions = {
-            m: permissions.matrix()[m, path] for m in self.methods or () if (m, path) in permissions.matrix()
-        }  # an address that is not in the matrix is refused by `require_rows`
+            m: permissions.matrix()[m, path] for m in self.methods or ()
+        }  # a method without a row is a KeyError here, so that the program does not start
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's handler behind the door."""

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.guard import TooManyError
+from api.guard import TooManyError, client_address
 from matcher.identity import Caller
 
 BURST = 4
@@ -124,7 +124,7 @@ def _refuse(seconds: int, why: str) -> None:
 
 def address_of(request: Request) -> str:
     """The client's address, as the proxy on this machine gives it; of IPv6 the part that one client has to itself."""
-    host = request.client.host if request.client else ""
+    host = client_address(request)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -14,6 +14,7 @@ import polars as pl
 from starlette.requests import Request
 
 from api.directory import Directory
+from api.guard import client_address
 from matcher.errors import MatcherError, SourceError, StaleArtefactError
 from matcher.jobs import opening
 from matcher.records import Facts, Filters, Match, MatchList, Query
@@ -241,7 +242,7 @@ class Service:
         """One transaction in which the caller of the request reads and writes, and only what he may."""
         return self.desk.acting(
             request.state.caller.account_id,
-            origin=request.client.host if request.client else "",
+            origin=client_address(request),
             request_id=request.scope["state"]["request_id"],
         )
 

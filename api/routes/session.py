@@ -8,7 +8,16 @@ from starlette.responses import RedirectResponse, Response
 
 from api import schemas, shapes
 from api.answers import MEDIA, to_json
-from api.guard import COOKIE, Door, GuardedRoute, TooManyError, UnauthenticatedError, caller_of, from_here
+from api.guard import (
+    COOKIE,
+    Door,
+    GuardedRoute,
+    TooManyError,
+    UnauthenticatedError,
+    caller_of,
+    client_address,
+    from_here,
+)
 from api.language import DEFAULT, url
 from api.limits import Limits
 from api.routes.pages import PageLang, render
@@ -102,7 +111,7 @@ def _door(request: Request) -> Door:
 
 async def _sign_in(request: Request, login: str, password: str) -> SignIn:
     service = Service.of(request)
-    origin = request.client.host if request.client else ""
+    origin = client_address(request)
 
     def work() -> SignIn:
         return service.desk.sign_in(login, password, origin=origin, request_id=request.scope["state"]["request_id"])

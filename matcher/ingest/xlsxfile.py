@@ -29,6 +29,7 @@ HEADING_WITHIN = 20
 """Rows above the heading that may hold a title."""
 
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BOOK, _RELATIONS = "/".join(("xl", "workbook.xml")), "/".join(("xl", "_rels", "workbook.xml.rels"))
 _SAVE = "open it in Excel and save it again as an Excel workbook (.xlsx)"
 _MIDNIGHT = re.compile(r"^(\d{4}-\d{2}-\d{2}) 00:00:00$")
 _PLACE = re.compile(r"^([A-Z]{1,3})([0-9]{1,7})$")
@@ -147,7 +148,7 @@ def _parts(content: bytes, file: str) -> dict[str, bytes]:
                     )  # fmt: skip
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError, struct.error) as error:
         _damaged(file, error)
-    if "xl/workbook.xml" not in {name.lower() for name in parts}:
+    if _BOOK not in {name.lower() for name in parts}:
         refuse(file, f"this is a zip archive but no Excel workbook (.xlsx); {_SAVE}", expected="an Excel workbook")
     return parts
 
@@ -221,12 +222,12 @@ def _places(parts: Mapping[str, bytes], file: str) -> dict[str, str]:
             ids[attributes.get("name", "")] = wanted
 
     def relation(name: str, attributes: dict[str, str]) -> None:
-        if name == "Relationship" and attributes.get("Type", "").endswith("/worksheet"):
+        if name == "Relationship" and attributes.get("Type", "").rpartition("/")[2] == "worksheet":
             target = attributes.get("Target", "")
             targets[attributes.get("Id", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
-    _parse(parts.get("xl/workbook.xml", b"<none/>"), file, sheet)
-    _parse(parts.get("xl/_rels/workbook.xml.rels", b"<none/>"), file, relation)
+    _parse(parts.get(_BOOK, b"<none/>"), file, sheet)
+    _parse(parts.get(_RELATIONS, b"<none/>"), file, relation)
     return {name: targets[wanted] for name, wanted in ids.items() if wanted in targets}
 
 

@@ -201,9 +201,9 @@ def _with_part(content: bytes, name: str, change) -> bytes:
 
 
 BOOK = workbook({"A": [("project_id", "name", "country"), ("p", "A", "VN")]})
-SHEET = "xl/worksheets/sheet1.xml"
+SHEET, RELATIONS = "/".join(("xl", "worksheets", "sheet1.xml")), "/".join(("xl", "_rels", "workbook.xml.rels"))
 FAR = b'<c r="XFD1048576"><v>1</v></c></row>'
-BILLION = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet>&a;</worksheet>'
+BILLION = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><sheet>&a;</sheet>'
 HOSTILE = [
     ("password", xlsxfile.OLE + bytes(600) + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
     ("old format", xlsxfile.OLE + bytes(600), "old format"),
@@ -215,7 +215,7 @@ HOSTILE = [
     ("entities", _with_part(BOOK, SHEET, lambda _: BILLION), "document type"),
     ("broken XML", _with_part(BOOK, SHEET, lambda x: x[:200]), "damaged"),
     ("broken styles", _with_part(BOOK, "xl/styles.xml", lambda x: x[:80]), "damaged"),
-    ("no sheet", _with_part(BOOK, "xl/_rels/workbook.xml.rels", lambda _: b"<Relationships/>"), "damaged|nothing"),
+    ("no sheet", _with_part(BOOK, RELATIONS, lambda _: b"<Relationships/>"), "damaged|nothing"),
     ("empty sheet", workbook({"A": []}), "nothing to read"),
     ("heading only", workbook({"A": [("project_id", "name")]}), "no row below"),
     ("column without a name", workbook({"A": [("project_id", ""), ("p", "x")]}), "column B has cells but no name"),
