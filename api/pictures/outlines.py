@@ -163,7 +163,8 @@ def world(folder: Path) -> str:
         if shape.get("id") == ANTARCTICA:
             continue
         number, name = shape.get("id"), shape["properties"]["name"]
-        code = WITHOUT_CODE[name] if number is None else pycountry.countries.get(numeric=number).alpha_2
+        listed = pycountry.countries.get(numeric=number) if number else None
+        code = listed.alpha_2 if listed else WITHOUT_CODE[name]
         rings.setdefault(code, []).extend(drawn(topology, shape, onto))
     return svg((WORLD_WIDTH, WORLD_HEIGHT), {code: path(r, 1) for code, r in rings.items()}, NOTE)
 
