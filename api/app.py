@@ -19,14 +19,29 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
-from starlette.staticfiles import StaticFiles
 
-from api import permissions, sampling
+from api import permissions, refusals, sampling
 from api.answers import PROBLEM, problem
 from api.exposures import Writer
 from api.guard import COOKIE, Door, TooManyError, UnauthenticatedError, kept_secret
 from api.limits import REQUEST_SECONDS, Limits, Patience
 from api.observing import Observed
+from api.pages import (
+    analysis,
+    home,
+    pairs,
+    pipeline_forms,
+    project_form,
+    rendering,
+)
+from api.pages import countries as country_pages
+from api.pages import imports as import_pages
+from api.pages import missions as mission_pages
+from api.pages import partners as partner_pages
+from api.pages import pipeline as pipeline_pages
+from api.pages import projects as project_pages
+from api.pages.listing import Drawings
+from api.refusals import printable
 from api.routes import (
     audit,
     countries,
@@ -38,7 +53,6 @@ from api.routes import (
     judgments,
     match,
     missions,
-    pages,
     partners,
     pipeline,
     projects,
@@ -49,6 +63,7 @@ from api.routes import (
 from api.security import LOOPBACK, Gate
 from api.service import BusyError, Matchmaking, Service
 from api.shapes import Problem
+from api.static import STATIC, Static
 from api.writes import MissingMatchError, StaleMatchError
 from matcher import __version__
 from matcher.config import load
@@ -133,7 +148,17 @@ ROUTERS = (
     audit,
     session,
     health,
-    pages,
+    home,
+    project_form,
+    project_pages,
+    pairs,
+    partner_pages,
+    country_pages,
+    mission_pages,
+    pipeline_forms,
+    pipeline_pages,
+    import_pages,
+    analysis,
 )
 
 
@@ -194,16 +219,17 @@ def create_app(
     )
     app.state.service = service
     app.state.exposures = writer
+    app.state.drawings = Drawings()
     app.state.limits = Limits(rate)
     app.state.evaluation = reports
     app.state.door = Door(lambda: service.desk, secret=secret, local=local)
     app.state.local = local
-    app.state.wants_page = pages.wants_page
+    app.state.wants_page = rendering.wants_page
     describe = app.openapi
     app.openapi = lambda: _described(describe())  # type: ignore[method-assign]  # FastAPI's own way to extend it
     for module in ROUTERS:
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
+    app.mount("/static", Static(directory=STATIC), name="static")
     app.add_exception_handler(MatcherError, _refused)
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -248,8 +274,8 @@ def _answer(request: Request, code: Code, detail: str, **more: Any) -> Response:
         headers = {"retry-after": RETRY_SECONDS, **headers}
     if code.status == 401:
         headers = {**headers, "www-authenticate": 'Bearer realm="matcher"'}
-    if pages.wants_page(request):
-        return pages.error(request, code.status, detail, more, headers)
+    if rendering.wants_page(request):
+        return rendering.error(request, code.status, detail, more, headers)
     more = {k: v for k, v in more.items() if v}
     return problem(
         status=code.status, kind=code.kind, title=code.title, detail=detail, instance=request.url.path,
@@ -321,16 +347,10 @@ def _field_error(request: Request, error: Mapping[str, Any]) -> dict[str, str]:
     if error["type"] == "extra_forbidden":
         name = str(path[-1])
         near = process.extractOne(name.casefold(), allowed)
-        hint = f"; did you mean {near[0]}?" if near and near[1] >= 60 else ""
-        expected = f"one of {', '.join(allowed)}{hint}" if allowed else "no parameter"
-        return {"pointer": _printable(pointer[:200]), "seen": _printable(name[:100]), "expected": expected}
-    seen = "nothing" if error["type"] == "missing" else str(error["input"])
-    return {"pointer": _printable(pointer[:200]), "seen": _printable(seen[:100]), "expected": _expected(error)}
-
-
-def _printable(text: str) -> str:
-    """The text with `?` for halves of surrogate pairs, which JSON escapes can smuggle in."""
-    return text.encode(errors="replace").decode()
+        perhaps = f"; did you mean {near[0]}?" if near and near[1] >= 60 else ""
+        hint = f"one of {', '.join(allowed)}{perhaps}" if allowed else "no parameter"
+        return {"pointer": printable(pointer[:200]), "seen": printable(name[:100]), "expected": hint}
+    return {"pointer": printable(pointer[:200]), "seen": refusals.seen(error), "expected": refusals.expected(error)}
 
 
 def _query_names(request: Request) -> list[str]:
@@ -365,26 +385,3 @@ def _names_at(model: type[BaseModel] | None, path: list[Any]) -> list[str]:
             return []
         model = nested[0]
     return list(model.model_fields)
-
-
-_EXPECTED = {
-    "missing": "a value",
-    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
-    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
-    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
-    **dict.fromkeys(("date_parsing", "date_type", "date_from_datetime_parsing"), "a date as YYYY-MM-DD"),
-    "date_from_datetime_inexact": "a date as YYYY-MM-DD",
-    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), "a JSON object"),
-    "string_type": "text",
-    "string_too_short": "at least {min_length} character",
-    "string_too_long": "at most {max_length} characters",
-    "too_long": "at most {max_length} values",
-    "literal_error": "{expected}",
-}
-"""Kind of validation error -> what the value should have been, in words that assume no programmer."""
-
-
-def _expected(error: Mapping[str, Any]) -> str:
-    if error["type"] in _EXPECTED:
-        return _EXPECTED[error["type"]].format(**error.get("ctx", {}))
-    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")

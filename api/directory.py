@@ -166,6 +166,12 @@ class Directory:
         row = self.countries.get(code or "")
         return str(row[f"name_{lang}"]) if row is not None else code or ""
 
+    def mission_name(self, mission_id: str | None, lang: str) -> str:
+        """A mission's name in Vietnamese or English, '' when there is none of that id."""
+        if mission_id is None or mission_id not in self.shelves["missions"].names:
+            return ""
+        return str(self.get("missions", mission_id)["name"][lang])
+
     def sector_name(self, code: str | None, lang: str) -> str:
         """Name of a city sector or an ISIC class; an unlisted one stays as it is."""
         city = self.city_sectors.get(code or "")

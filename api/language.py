@@ -19,6 +19,7 @@ import jinja2
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from api import static as static_files
 from api.schemas import Lang
 from matcher.matching.city_labels import CITY_NAMES
 from matcher.matching.labels import DEAL_STATUS_NAMES, FORM_NAMES, KIND_NAMES, ROLE_NAMES, STATUS_NAMES, Both
@@ -48,6 +49,22 @@ MISSION_STATUS_NAMES = {
     "unknown": _("chưa rõ tình trạng"),
 }
 OUTCOME_NAMES = {"deal": _("thương vụ")}
+STAGE_NAMES = {
+    "lead": _("tiềm năng"), "prospect": _("xác định"), "engaged": _("tiếp cận"), "negotiating": _("đàm phán"),
+    "committed": _("cam kết"), "won": _("thành công"),
+}  # fmt: skip
+WORK_STATUS_NAMES = {
+    "active": _("đang làm"), "paused": _("tạm dừng"), "lost": _("không thành"), "done": _("đã xong"),
+}  # fmt: skip
+CONTACT_NAMES = {
+    "contact": _("liên hệ"), "meeting": _("cuộc gặp"), "visit": _("chuyến thăm"), "delegation": _("đoàn công tác"),
+    "event": _("sự kiện"),
+}  # fmt: skip
+RESULT_NAMES = {"won": _("thành công"), "lost": _("không thành"), "abandoned": _("đã dừng")}
+USER_ROLE_NAMES = {
+    "mission": _("cơ quan đại diện"), "officer": _("cán bộ xúc tiến"), "analyst": _("chuyên viên phân tích"),
+    "admin": _("quản trị viên"),
+}  # fmt: skip
 COVERAGE_NAMES = {
     "sector": _("ngành"), "isic": _("ngành"), "country": _("quốc gia"), "region": _("khu vực"),
     "kind": _("loại hình"), "ticket_usd": _("quy mô vốn mỗi thương vụ"), "ticket_usd_min": _("quy mô vốn tối thiểu"),
@@ -206,10 +223,16 @@ def environment(lang: Lang) -> jinja2.Environment:
         "criterion": partial(words.named, names=CITY_NAMES),
         "outcome": partial(words.label, names=OUTCOME_NAMES),
         "field": partial(words.label, names=COVERAGE_NAMES),
+        "stage": partial(words.label, names=STAGE_NAMES),
+        "work_status": partial(words.label, names=WORK_STATUS_NAMES),
+        "contact": partial(words.label, names=CONTACT_NAMES),
+        "result": partial(words.label, names=RESULT_NAMES),
+        "user_role": partial(words.label, names=USER_ROLE_NAMES),
     }
     env.globals |= {
         "lang": lang,
         "url": lambda path, **params: url(path, lang, params),
+        "static": static_files.address,
         "usd": partial(usd_range, lang=lang),
         "amount": partial(exact_amount, lang=lang),
     }

@@ -1,18 +1,23 @@
 """What a page shows of a record or a match: weak points, missing facts, the strongest reasons, bar lengths."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from api.directory import Directory
 from api.schemas import Lang
 from api.service import Explained
+from matcher.chance import Probability
 from matcher.matching.contrast import INVISIBLE, MISSING
 from matcher.records import Evidence, Match, MatchList
 
 STALE_DAYS = 365
 """A project fact whose source is older is called old on the page. Source: our choice; projects change yearly."""
+
+SCALE = 160.0
+"""Width of a probability's drawing, in its own units."""
 
 BAR_HALF = 100.0
 """Half the width of an evidence bar's drawing, in its own units."""
@@ -49,6 +54,16 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A probability on the common scale of all lists, in units of its drawing; `base` is the average candidate's."""
+
+    low: float
+    value: float
+    high: float
+    base: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One match as the page shows it."""
 
@@ -62,16 +77,13 @@ class Row:
     unknown: tuple[str, ...]
     bars: tuple[Bar, ...]
     abstained: str | None
-    ahead: str | None = None
+    interval: Interval | None
 
 
 def rows(found: MatchList, directory: Directory, lang: Lang) -> list[Row]:
     """The matches of a list; bars share one scale, so that rows can be compared."""
     largest = max((abs(e.contribution or 0.0) for m in found.matches for e in m.evidence), default=0.0)
-    shown = [row(m, directory, lang, largest) for m in found.matches]
-    if shown and found.ahead is not None:
-        shown[0] = replace(shown[0], ahead=found.ahead[lang])
-    return shown
+    return [row(m, directory, lang, largest) for m in found.matches]
 
 
 def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
@@ -92,7 +104,21 @@ def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
         unknown=tuple(dict.fromkeys(e.statement[lang] for e in of["missing"])),
         bars=tuple(_bar(e, lang, largest) for d in ("for", "against", "missing") for e in of[d]),
         abstained=None if match.abstained is None else match.abstained[lang],
+        interval=None if match.probability is None else _interval(match.probability),
     )
+
+
+def _interval(p: Probability) -> Interval:
+    return Interval(
+        low=_place(p.low), value=_place(p.value), high=_place(p.high),
+        base=None if not p.base_rate else _place(p.base_rate),
+    )  # fmt: skip
+
+
+def _place(chance: float) -> float:
+    """Where a chance stands on the logarithmic scale from 1 in 10,000 to certainty, in [0, SCALE]."""
+    decades = 4
+    return round(SCALE * max(0.0, 1 + math.log10(max(chance, 1e-9)) / decades), 1)
 
 
 def _bar(e: Evidence, lang: Lang, largest: float) -> Bar:

@@ -176,6 +176,10 @@ class Keeping(Protocol):
         """The same where it lies ready in memory; never waits."""
         ...
 
+    def stamp(self, query: Query) -> tuple[object, ...]:
+        """What an answer to the query is made of now; equal stamp, equal answer."""
+        ...
+
 
 class Service:
     """One per process.

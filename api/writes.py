@@ -106,7 +106,9 @@ def content_of(body: BaseModel | None) -> bytes:
     return orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)
 
 
-def once(request: Request, acting: Acting, content: bytes, work: Callable[[], Response]) -> Response:
+def once(
+    request: Request, acting: Acting, content: bytes, work: Callable[[], Response], *, key: str | None = None
+) -> Response:
     """The answer of `work`, which is done once for each Idempotency-Key of the caller.
 
     The answer is kept in the transaction of the write itself: after a crash either both are there or neither is. Of
@@ -116,12 +118,13 @@ def once(request: Request, acting: Acting, content: bytes, work: Callable[[], Re
         acting: the open transaction in which `work` writes.
         content: what distinguishes this request from others to the same address, see `content_of`.
         work: writes and answers, without a body that is streamed.
+        key: where a form sent one; default: that of the header.
 
     Raises:
         InputError: the key is empty, too long, or holds what is no visible ASCII character.
         ConflictError: the key was used for another request, or the first one takes too long.
     """
-    key = request.headers.get(KEY_HEADER)
+    key = request.headers.get(KEY_HEADER) if key is None else key
     if key is None:
         return work()
     if not _KEY.fullmatch(key):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 from matcher.identity import SCOPES, Caller
@@ -31,6 +32,22 @@ OFFICER = {"Authorization": "Bearer officer-key"}
 
 
 SESSION, PASSWORD = "the session of an officer", "correct horse battery"
+
+
+class NothingThere:
+    """A cursor over tables without rows."""
+
+    def execute(self, query: Any, given: Any = None) -> "NothingThere":
+        return self
+
+    def fetchone(self) -> Any:
+        return None
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
 
 
 @dataclass
@@ -62,6 +79,10 @@ class FakeDesk:
 
     def audit(self, caller: Caller, action: str, details: Any, **where: str) -> None:
         """Nothing is on record."""
+
+    @contextmanager
+    def acting(self, account_id: int, **where: str) -> Iterator[Any]:
+        yield SimpleNamespace(account_id=account_id, cursor=NothingThere(), store=None)
 
     def stats(self) -> dict[str, int]:
         return {}

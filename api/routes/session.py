@@ -20,7 +20,7 @@ from api.guard import (
 )
 from api.language import DEFAULT, url
 from api.limits import Limits
-from api.routes.pages import PageLang, render
+from api.pages.rendering import PageLang, local_path, render
 from api.schemas import Lang
 from api.security import json_only
 from api.service import Service
@@ -89,7 +89,9 @@ async def sign_in(
         return page
     if done.caller is None or done.session is None:
         return render(request, "sign_in.html", shown, 401, next=next_, failed="wrong", seconds=0)
-    answer = RedirectResponse(_local(next_) or url("/", shown), status_code=303, headers={"cache-control": "no-store"})
+    answer = RedirectResponse(
+        local_path(next_) or url("/", shown), status_code=303, headers={"cache-control": "no-store"}
+    )
     _set_cookie(request, answer, done.session)
     return answer
 
@@ -152,13 +154,6 @@ def _own_site(request: Request) -> None:
     foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
     if foreign if site is None else site not in ("same-origin", "none"):
         raise ForbiddenError("The form to sign in was not sent from this site.")
-
-
-def _local(address: str) -> str | None:
-    """The address if it is a path of this site, so that nobody is sent elsewhere."""
-    parts = urlsplit(address)
-    plain = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
-    return address if plain and not parts.scheme and not parts.netloc else None
 
 
 def _set_cookie(request: Request, answer: Response, session: str) -> None:

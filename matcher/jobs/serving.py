@@ -35,11 +35,20 @@ class ServingMatchmaker(Matchmaker):
         """
         if pairs.name_of(query) is None:
             return None
+        return self._table.page(self._looked_at(query), query, n=n, cursor=cursor, lang=lang)
+
+    def stamp(self, query: Query) -> tuple[object, ...]:
+        """What an answer to the query is made of now: engine, newest batch of facts, day. Equal stamp, equal answer."""
+        opened = self._looked_at(query)
+        return opened.catalogue.engine, opened.key.revision, opened.key.day
+
+    def _looked_at(self, query: Query) -> Opened:
+        """What is in service, looked after a moment ago at most."""
         at, opened = self._looked
         if opened is None or opened is not self.in_service or time.monotonic() - at > LOOK_SECONDS:
             opened = self.opened(None, query)
             self._looked = time.monotonic(), opened
-        return self._table.page(opened, query, n=n, cursor=cursor, lang=lang)
+        return opened
 
     def at_hand(self, query: Query, *, n: int, cursor: str | None, lang: str) -> pairs.ServedList | None:
         """As `kept`, where the page lies ready in memory and was looked after a moment ago; never waits."""

@@ -1,13 +1,15 @@
 """Offices: who acts for which, which partners an office may work on, and who works on a partner already."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from matcher.errors import ForbiddenError, InputError
+from matcher.stages import RUNNING, STAGES
 
 _LOOKED_UP = {
     "partner_id": ("partners", "partner_id"),
@@ -56,6 +58,50 @@ def at(cursor: psycopg.Cursor, partner_id: str) -> Offices:
     row = cursor.execute("SELECT others, led, lead_mission_id FROM offices_at(%s)", [[partner_id]]).fetchone()
     others, led, lead = row or (False, False, None)
     return Offices(others=bool(others), led=bool(led), lead_mission_id=lead)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How things stand between the actor's office and a partner, and who else works on it.
+
+    Attributes:
+        stage, status: of the actor's own running work that has come furthest; None without.
+        assignment_id: that work's record.
+        contact_on: day of the own office's last contact; None without.
+        shortlisted: projects for which the own office keeps the partner in view.
+    """
+
+    offices: Offices
+    assignment_id: int | None
+    stage: str | None
+    status: str | None
+    contact_on: date | None
+    shortlisted: frozenset[str]
+
+
+_STANDING = (
+    "SELECT w.partner_id, coalesce(o.others, false), coalesce(o.led, false), o.lead_mission_id, a.id, a.stage,"
+    " a.status, (SELECT max(i.held_on) FROM interaction_now i"
+    " WHERE i.partner_id = w.partner_id AND own_office(i.mission_id)),"
+    " (SELECT array_agg(s.project_id) FROM shortlist_now s"
+    " WHERE s.partner_id = w.partner_id AND own_office(s.mission_id))"
+    " FROM unnest(%(ids)s::text[]) w (partner_id) LEFT JOIN offices_at(%(ids)s) o ON o.partner_id = w.partner_id"
+    " LEFT JOIN LATERAL (SELECT n.id, n.stage, n.status FROM assignment_now n WHERE n.partner_id = w.partner_id"
+    " AND own_office(n.mission_id) AND n.status = ANY(%(running)s)"
+    " ORDER BY array_position(%(stages)s::text[], n.stage) DESC, n.id LIMIT 1) a ON true"
+)
+
+
+def standing(cursor: psycopg.Cursor, partner_ids: Sequence[str]) -> dict[str, Standing]:
+    """How things stand with each of some partners, as far as the actor may know."""
+    given = {"ids": list(dict.fromkeys(partner_ids)), "running": list(RUNNING), "stages": list(STAGES)}
+    return {
+        partner: Standing(
+            offices=Offices(others=others, led=led, lead_mission_id=lead), assignment_id=assignment, stage=stage,
+            status=status, contact_on=on, shortlisted=frozenset(projects or ()),
+        )
+        for partner, others, led, lead, assignment, stage, status, on, projects in cursor.execute(_STANDING, given)
+    }  # fmt: skip
 
 
 def require_known(cursor: psycopg.Cursor, row: Mapping[str, Any], *, near: Callable[[str, str], list[str]]) -> None:

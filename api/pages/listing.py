@@ -1,0 +1,172 @@
+"""Lists of matches on a page: drawn once for each state of engine, facts and day, with what only the reader may know.
+
+A drawn list is kept in memory, so that a page that was made before costs little more than the same list from the API.
+How the reader's office stands with each partner is put in for every request and never kept.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from api import present
+from api.guard import caller_of
+from api.language import environment
+from api.pages.rendering import acts
+from api.schemas import MAX_N, Lang
+from api.service import Keeping, Service
+from matcher.errors import SourceError, StaleArtefactError
+from matcher.records import Filters, MatchList, Query, Sort
+from matcher.store import offices
+from matcher.store.feedback import Item
+from matcher.store.offices import Standing
+
+SHOWN = 20
+"""Matches on a page."""
+PRINTED = 100
+"""Matches of the print view."""
+KEPT = 256
+"""Lists that a process keeps drawn, of some 200 kB each."""
+_CUT = "<!-- standing -->"
+"""Where in a drawn row the reader's own standing belongs."""
+
+_ALL = Filters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnRow:
+    """One match as HTML, cut where the reader's standing belongs."""
+
+    rank: int
+    project_id: str
+    project_name: str
+    partner_id: str
+    partner_name: str
+    before: Markup
+    after: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A drawn list, and what the record of shown lists needs of it (`matcher.store.feedback.Kept`)."""
+
+    engine: str
+    as_of: date
+    revision: int | None
+    query: Query
+    filters: Filters
+    n: int
+    offset: int
+    candidates: int
+    items: Sequence[Item]
+    rows: Sequence[DrawnRow]
+    coverage: Mapping[str, float]
+    notes: Sequence[Mapping[str, str]]
+    ahead: Mapping[str, str] | None
+    next: str | None
+
+
+class Drawings:
+    """The lists that a process keeps drawn; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], Listing] = OrderedDict()
+
+    def get(self, key: tuple[object, ...]) -> Listing | None:
+        """The list of that key, if it is kept."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: tuple[object, ...], made: Listing) -> None:
+        """The list is kept; the one that was asked for longest ago may go."""
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+
+def found(
+    request: Request, query: Query, lang: Lang, *, n: int = SHOWN, cursor: str | None = None, filters: Filters = _ALL
+) -> tuple[Listing | None, str | None]:
+    """The list, or why there is none: facts are shown even while the engine is missing."""
+    service = Service.of(request)
+    kept: Drawings = request.app.state.drawings
+    try:
+        maker = service.matchmaker
+        key: tuple[object, ...] | None = None
+        if isinstance(maker, Keeping):
+            key = (*maker.stamp(query), query, filters, n, cursor, lang)
+            drawn = kept.get(key)
+            if drawn is not None:
+                return drawn, None
+        made = maker.match(query, n=n, filters=filters, as_of=None, cursor=cursor)
+    except (SourceError, StaleArtefactError) as reason:
+        return None, str(reason)
+    drawn = _drawn(service, made, lang)
+    if key is not None:
+        kept.put(key, drawn)
+    return drawn, None
+
+
+def _drawn(service: Service, made: MatchList, lang: Lang) -> Listing:
+    directory = service.directory
+    template = environment(lang).get_template("match_row.html")
+    asked = made.query
+    shown = {"show_project": asked.project_id is None, "show_partner": asked.partner_id is None}
+    rows = []
+    for row in present.rows(made, directory, lang):
+        before, _, after = template.render(row=row, directory=directory, **shown).partition(_CUT)
+        m = row.match
+        rows.append(
+            DrawnRow(
+                rank=m.rank, project_id=m.project_id, project_name=row.project_name, partner_id=m.partner_id,
+                partner_name=m.partner_name, before=Markup(before), after=Markup(after),  # noqa: S704 - a template's own output
+            )
+        )  # fmt: skip
+    items = [
+        (m.rank, m.project_id, m.partner_id, m.score, None if m.probability is None else m.probability.value)
+        for m in made.matches
+    ]
+    return Listing(
+        engine=made.engine, as_of=made.as_of, revision=made.revision, query=asked, filters=made.filters, n=made.n,
+        offset=made.offset, candidates=made.candidates, items=items, rows=rows, coverage=made.coverage,
+        notes=made.notes, ahead=made.ahead, next=made.next,
+    )  # fmt: skip
+
+
+def standings(request: Request, partner_ids: Sequence[str]) -> Mapping[str, Standing]:
+    """How the reader's office stands with these partners; of callers without a pipeline nothing."""
+    if not partner_ids or not acts(caller_of(request)):
+        return {}
+    with Service.of(request).acting(request) as acting:
+        return offices.standing(acting.cursor, partner_ids)
+
+
+def context(request: Request, listing: Listing | None, failure: str | None) -> dict[str, Any]:
+    """What the template `matches.html` needs of a list."""
+    directory = Service.of(request).directory
+    return {
+        "found": listing,
+        "failure": failure,
+        "rows": () if listing is None else listing.rows,
+        "standings": {} if listing is None else standings(request, [r.partner_id for r in listing.rows]),
+        "directory": directory,
+        "as_of": directory.as_of if listing is None else listing.as_of,
+    }
+
+
+def paging(cursor: str | None, asked: Mapping[str, str], sort: Sort = "partner") -> dict[str, Any]:
+    """What the links to the next page and to the same rows as a file carry on: the filters and the order."""
+    filters = {k: v for k, v in asked.items() if v}
+    first = filters | ({} if sort == "partner" else {"sort": sort})
+    query = urlencode([*first.items(), ("n", MAX_N)]) + "&"
+    return {"cursor": cursor, "filters": filters, "first": first, "sort": sort, "query": query}
