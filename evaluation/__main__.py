@@ -18,6 +18,7 @@ from evaluation import (
     content,
     datasets,
     judgments,
+    kept,
     outcomes,
     product,
     qrels,
@@ -134,9 +135,17 @@ def _file(text: str) -> Path:
     return path
 
 
+def _kept(text: str) -> str:
+    try:
+        return kept.name_of(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _printing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--report", type=_file, metavar="OUT.html", help="write a report for readers, in one file")
+    parser.add_argument("--keep", type=_kept, metavar="NAME", help="keep the report for the pages of the analyst")
 
 
 def _blind(options: argparse.Namespace) -> None:
@@ -182,7 +191,7 @@ def _score(options: argparse.Namespace) -> None:
     shown = Report(
         title="Score", datasets=(result,), configuration={"runs": list(rankings)}, seed=seed, made_on=_today(),
     )  # fmt: skip
-    _show(shown, options, reference)
+    _show(shown, options, settings, reference)
 
 
 def _read_ranking(path: Path, whole: Dataset, dataset: Dataset) -> tuple[Ranking, list[str]]:
@@ -212,7 +221,7 @@ def _benchmark(options: argparse.Namespace) -> None:
             options.datasets, bench, made_on=_today(), max_queries=options.max_queries,
             with_checks=not options.no_checks,
         )  # fmt: skip
-    _show(shown, options, bench.reference)
+    _show(shown, options, settings, bench.reference)
 
 
 def _product(options: argparse.Namespace) -> None:
@@ -220,7 +229,7 @@ def _product(options: argparse.Namespace) -> None:
     today = datetime.now(UTC).date()  # noqa: TID251 - entry point
     with _progress() as progress:
         shown = product.report(settings, until=today, cache=_cache(settings), progress=progress)
-    _show(shown, options, blind.read_reference(settings.reference_dir))
+    _show(shown, options, settings, blind.read_reference(settings.reference_dir))
 
 
 def _sectors(options: argparse.Namespace) -> None:
@@ -255,7 +264,7 @@ def _content(options: argparse.Namespace) -> None:
     print(json.dumps(found.to_json(), indent=2) if options.json else content.table(found))
 
 
-def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> None:
+def _show(shown: Report, options: argparse.Namespace, settings: Settings, reference: Reference) -> None:
     """The report on the terminal and, if asked for, as a file, with the command that made it, folders by name alone."""
     words = [Path(word).name if "/" in word else word for word in options.arguments]
     command = " ".join(["python -m evaluation", *words])
@@ -267,6 +276,9 @@ def _show(shown: Report, options: argparse.Namespace, reference: Reference) -> N
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(report.render(shown, reference=reference), encoding="utf-8")
+    if options.keep:
+        path = kept.write(shown, settings.data_dir / "runs" / FOLDER, options.keep)
+        print(f"Kept as {path}; the service shows it at /analysis/reports/{options.keep}.", file=sys.stderr)
 
 
 def _bench(settings: Settings, seed: int, progress: Progress) -> Bench:
