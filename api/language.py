@@ -134,6 +134,14 @@ def any_day(value: str | date | None, lang: Lang, precision: str | None = None) 
     return day(on, lang)
 
 
+def typed_day(value: str | date | None, lang: Lang) -> str:
+    """A day as readers type it into a form; what is no day stays as it was typed."""
+    try:
+        return any_day(value, lang) or ""
+    except ValueError:
+        return str(value)
+
+
 def percent(share: float, lang: Lang) -> str:
     """A share of 1 as whole per cent: '12 %'; below one per cent '< 1 %'."""
     return "< 1 %" if 0 < share < 0.01 else f"{number(share * 100, lang)} %"
@@ -211,6 +219,7 @@ def environment(lang: Lang) -> jinja2.Environment:
     env.filters |= {
         "number": partial(number, lang=lang),
         "day": lambda value, precision=None: any_day(value, lang, precision),
+        "typed_day": partial(typed_day, lang=lang),
         "percent": partial(percent, lang=lang),
         "sources": sources,
         "kind": words.kind,
