@@ -32,11 +32,12 @@ from matcher.text import day, number
 
 Pattern = tuple[re.Pattern[str], str]
 
-_SLOT = re.compile(r"\{(\w+)\}")
+_SLOT = re.compile(r"\{([a-z_]+)\}")
 _SHAPES = {
-    "least": r"[\d.e+-]+", "most": r"[\d.,e+-]+", "literals": r"'[^']*'(?:, '[^']*')*(?: or '[^']*')?",
-    "field": r"\w+", "fields": r"\w+(?:(?: or |, )\w+)*", "day": r"\d{4}-\d\d-\d\d",
-    "pointer": r"\??[/\w.-]*", "near": r"[^;]+?", "column": r"[^\n]+?",
+    "n": r"[\d.,e+-]+", "least": r"[\d.e+-]+", "most": r"[\d.,e+-]+",
+    "literals": r"'[^']*'(?:, '[^']*')*(?: or '[^']*')?",
+    "field": r"[\w-]+", "fields": r"\w+(?:(?: or |, )\w+)*", "day": r"\d{4}-\d\d-\d\d",
+    "pointer": r"\??[/\w.-]*", "column": r"[^\n]+?",
 }  # fmt: skip
 """Slot -> what it may hold; any text where none stands here."""
 
@@ -83,7 +84,7 @@ def sentence(message: str, lang: Lang) -> Told:
     """Why something was refused, and the way out."""
     several = re.split(r"; (?=[/?][\w/.-]* is \")", message)
     if len(several) > 1:
-        return _joined((sentence(part, lang) for part in several), lang)
+        return _joined(sentence(part, lang) for part in several)
     found = _fill(_sentences(), message, lang)
     return Told(found) if found is not None else _unknown(REFUSAL_UNKNOWN, message, lang)
 
@@ -115,11 +116,6 @@ def field_name(pointer: str, lang: Lang, of: str = "") -> str:
     name = parts[-1] if parts else ""
     label = OF_KIND.get(f"{of}.{name}") or FIELD_NAMES.get(name)
     return _translate(label, lang) if label else name
-
-
-def known(text: str) -> bool:
-    """Some pattern tells these English words."""
-    return any(p.fullmatch(text) for p, _said in (*_expected(), *_reasons(), *_sentences(), *_patterns(PARTS)))
 
 
 # Inside
@@ -179,7 +175,7 @@ def _with(frame: str, said: Told, near: str, lang: Lang) -> Told:
     return Told(_translate(frame, lang) % {"sentence": said, "near": near}, said.original)
 
 
-def _joined(said: Iterable[Told], lang: Lang) -> Told:
+def _joined(said: Iterable[Told]) -> Told:
     parts = list(said)
     originals = " ".join(dict.fromkeys(p.original for p in parts if p.original))
     return Told(" ".join(dict.fromkeys(parts)), originals)

@@ -74,8 +74,8 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     ("3 to 64 of a-z 0-9 . _ -",
      _("Tên đăng nhập gồm 3 đến 64 chữ cái thường không dấu, chữ số và các dấu . _ -. Hãy sửa lại.")),
     ("12 to 200 characters", _("Mật khẩu dài từ 12 đến 200 ký tự. Hãy đặt lại.")),
-    ("1 to {n} characters", _("Hãy nhập từ 1 đến %(n)s ký tự.")),
     ("1 to 200 visible ASCII characters", _("Biểu mẫu này bị hỏng. Hãy mở lại trang rồi gửi lại.")),
+    ("1 to {n} characters", _("Hãy nhập từ 1 đến %(n)s ký tự.")),
     ("at least {n} character", _("Hãy nhập ít nhất %(n)s ký tự.")),
     ("at least {n} characters", _("Hãy nhập ít nhất %(n)s ký tự.")),
     ("at most {n} characters", _("Nội dung quá dài. Hãy rút lại còn nhiều nhất %(n)s ký tự.")),
@@ -133,9 +133,9 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     (",", _("Các ô cách nhau bằng dấu khác dấu phẩy. Hãy lưu lại dạng “CSV UTF-8”.")),
     ('""', _("Trong ô có dấu ngoặc kép. Hãy viết đôi dấu đó, như chương trình bảng tính vẫn làm.")),
     ("{n} cells", _("Số ô của dòng khác số cột của tiêu đề (%(n)s). Hãy sửa dòng này.")),
+    ("{literals}", _("Hãy chọn một trong: %(literals)s.")),
     ("{a} or {b}", _("Ô này có thể hiểu theo hai cách. Hãy ghi %(a)s hoặc %(b)s.")),
     ("one of {codes}", _("Hãy chọn một trong: %(codes)s.")),
-    ("{literals}", _("Hãy chọn một trong: %(literals)s.")),
 )  # fmt: skip
 """What a field should hold."""
 
