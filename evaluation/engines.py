@@ -82,12 +82,9 @@ def differences(first: Manifest, second: Manifest) -> Differences:
     """What differs between two manifests, as the store keeps them."""
     one, two = (tuple(m.get("features") or ()) for m in (first, second))
     values: dict[str, tuple[Any, Any]] = {}
-    for key in ("as_of", "seed", "encoder", "describe", "revision"):
+    for key in ("as_of", "seed", "encoder", "describe", "ranker_note", "revision"):
         if first.get(key) != second.get(key):
             values[key] = first.get(key), second.get(key)
-    rankers = tuple((m.get("ranker") or {}).get("kind") for m in (first, second))
-    if rankers[0] != rankers[1]:
-        values["ranker"] = rankers[0], rankers[1]
     versions = tuple(m.get("versions") or {} for m in (first, second))
     for name in sorted({*versions[0], *versions[1]}):
         if versions[0].get(name) != versions[1].get(name):

@@ -41,12 +41,18 @@ def render(report: Report, lang: Lang | Literal["both"] = "both", *, reference: 
     return frame.render(title=title, languages=languages, bodies=bodies)
 
 
-def _body(report: Report, words: Words) -> str:
+def fragment(report: Report, words: Words) -> Markup:
+    """The report as a part of a page that has a heading, a main element and styles of its own for class `report`."""
+    return Markup(_body(report, words, inside=True))  # noqa: S704 - escaped by then
+
+
+def _body(report: Report, words: Words, *, inside: bool = False) -> str:
     views = [View(dataset, words, number) for number, dataset in enumerate(report.datasets, start=1)]
     template = _environment(words.lang).get_template("report.html.j2")
     made = template.render(
-        report=report, w=words, views=views, overall=Overall(views), settings=_settings(report.configuration)
-    )
+        report=report, w=words, views=views, overall=Overall(views), settings=_settings(report.configuration),
+        inside=inside,
+    )  # fmt: skip
     return _APART.sub("\u00a0", made)
 
 

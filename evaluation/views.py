@@ -14,6 +14,8 @@ from evaluation.words import FAMILY_NAMES, FEW, REST, RUN_TEXTS, Words, _
 
 SHOWN = 12
 """Values of a family of slices, countries or classes that are shown; the rest is counted."""
+SHADES = 5
+"""Depths in which a difference is shaded, by class: a page may forbid styles on elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ class View:
         if math.isfinite(difference) and not few:
             depth = min(abs(difference) / 0.1, 1.0)
             if depth >= 0.05:
-                shade = f"{'var(--more)' if difference > 0 else 'var(--less)'} {round(100 * depth)}%"
+                shade = f"{'more' if difference > 0 else 'less'}-{math.ceil(SHADES * depth)}"
         drawn = Markup(plots.strip(pair, low=0, high=top))  # noqa: S704 - numbers only
         return Row(code, self.w.slice(code), mine, theirs, few, shade, drawn)
 

@@ -12,12 +12,12 @@ from evaluation.engines import agreement, differences, drawn, measures, overlap
 LETTERS = st.lists(st.sampled_from("abcdefghijklmnop"), unique=True, max_size=12)
 FIRST: dict[str, Any] = {
     "engine": "one", "as_of": "2026-01-31", "features": ["sector", "host", "old"], "encoder": "e5", "seed": 0,
-    "describe": "3", "revision": "aaa", "versions": {"numpy": "2.0", "torch": "2.8"}, "ranker": {"kind": "linear"},
+    "describe": "3", "revision": "aaa", "versions": {"numpy": "2.0", "torch": "2.8"}, "ranker_note": "linear",
     "counts": {"deals": 300, "labels": 40}, "metrics": {"linear": {"nDCG@10": [0.2, 0.1, 0.3]}},
 }  # fmt: skip
 SECOND: dict[str, Any] = {
     **FIRST, "engine": "two", "as_of": "2026-02-28", "features": ["sector", "host", "new"],
-    "versions": {"numpy": "2.1", "torch": "2.8"}, "ranker": {"kind": "boosted"}, "counts": {"deals": 320},
+    "versions": {"numpy": "2.1", "torch": "2.8"}, "ranker_note": "boosted", "counts": {"deals": 320},
 }  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def test_differences_are_told_and_nothing_else() -> None:
     found = differences(FIRST, SECOND)
     assert (found.added, found.removed) == (("new",), ("old",))
     assert found.values == {
-        "as_of": ("2026-01-31", "2026-02-28"), "ranker": ("linear", "boosted"), "versions.numpy": ("2.0", "2.1"),
+        "as_of": ("2026-01-31", "2026-02-28"), "ranker_note": ("linear", "boosted"), "versions.numpy": ("2.0", "2.1"),
     }  # fmt: skip
     assert found.counts == {"deals": (300, 320), "labels": (40, None)}
 
