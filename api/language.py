@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import jinja2
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from markupsafe import Markup, escape
 
 from api import static as static_files
 from api.schemas import Lang
@@ -142,6 +143,17 @@ def typed_day(value: str | date | None, lang: Lang) -> str:
         return str(value)
 
 
+_VIETNAMESE = re.compile(r"[ăâđêôơưĂÂĐÊÔƠƯ\u1ea0-\u1ef9]")
+
+
+def free(text: str | None, lang: Lang) -> str:
+    """Free text of a record, marked where it is in the other language; text of ours is Vietnamese or English."""
+    if not text:
+        return ""
+    told = "vi" if _VIETNAMESE.search(text) else "en"
+    return escape(text) if told == lang else Markup('<span lang="{}">{}</span>').format(told, text)
+
+
 def percent(share: float, lang: Lang) -> str:
     """A share of 1 as whole per cent: '12 %'; below one per cent '< 1 %'."""
     return "< 1 %" if 0 < share < 0.01 else f"{number(share * 100, lang)} %"
@@ -220,6 +232,7 @@ def environment(lang: Lang) -> jinja2.Environment:
         "number": partial(number, lang=lang),
         "day": lambda value, precision=None: any_day(value, lang, precision),
         "typed_day": partial(typed_day, lang=lang),
+        "free": partial(free, lang=lang),
         "percent": partial(percent, lang=lang),
         "sources": sources,
         "kind": words.kind,
