@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from evaluation.bench import Timing, encoder, fit, http, matching, measures, retrieval
+from evaluation.bench import Timing, encoder, fit, http, matching, measures, pages, retrieval
 from matcher import config
 from matcher.errors import MatcherError
 
@@ -20,6 +20,7 @@ BENCHES: tuple[tuple[str, Callable[[Path, int], Iterator[Timing]]], ...] = (
     ("fit", fit.run),
     ("retrieval", retrieval.run),
     ("http", http.run),
+    ("pages", pages.run),
 )
 """Name -> function of data folder and seed that yields timings."""
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "numpy", "polars", "lightgbm")

@@ -157,9 +157,9 @@ def _projects(site: Site, key: str, catalogue: Catalogue, seed: int) -> Timing:
     names = catalogue.projects.frame["project_id"].to_list()
     chosen = [names[i] for i in np.random.default_rng(seed).permutation(len(names))[: DISTINCT + 20].tolist()]
     bare, every = _bare(catalogue, chosen[:10])
-    with _serving(site, workers=WORKERS) as port:
-        _load(port, key, [f"/v1/projects/{p}/matches?n=10" for p in chosen[:20]])
-        told = _load(port, key, [f"/v1/projects/{p}/matches?n=10" for p in chosen[20:]], of=_group(port))
+    with serving(site, workers=WORKERS) as port:
+        load(port, key, [f"/v1/projects/{p}/matches?n=10" for p in chosen[:20]])
+        told = load(port, key, [f"/v1/projects/{p}/matches?n=10" for p in chosen[20:]], of=group(port))
     one = told["processor_seconds"] / told["requests"]
     return Timing(
         subject="an explained list of 10 partners of a project that nobody asked for before, through the service",
@@ -191,18 +191,18 @@ def _bare(catalogue: Catalogue, projects: Sequence[str]) -> tuple[float, float]:
 
 def _views(site: Site, key: str, mission: str, country: str) -> Timing:
     paths = [f"/v1/missions/{mission}/matches?n=10", f"/v1/countries/{country}/matches?n=10"]
-    with _serving(site, workers=WORKERS) as port:
-        _load(port, key, paths * 20)
-        both = _load(port, key, paths * (VIEWS // 2), of=_group(port))
-    with _serving(site, workers=1) as port:
+    with serving(site, workers=WORKERS) as port:
+        load(port, key, paths * 20)
+        both = load(port, key, paths * (VIEWS // 2), of=group(port))
+    with serving(site, workers=1) as port:
         body = _get(port, key, paths[0])
-        _load(port, key, paths * 20)
-        made = _load(port, key, paths[:1] * (VIEWS // 2), of=_group(port))
+        load(port, key, paths * 20)
+        made = load(port, key, paths[:1] * (VIEWS // 2), of=group(port))
     same = site.data_dir / "body.json"
     same.write_bytes(body)
-    with _serving(site, workers=1, constant=same) as port:
-        _load(port, key, paths * 20)
-        constant = _load(port, key, paths[:1] * (VIEWS // 2), of=_group(port))
+    with serving(site, workers=1, constant=same) as port:
+        load(port, key, paths * 20)
+        constant = load(port, key, paths[:1] * (VIEWS // 2), of=group(port))
     one, least = (t["processor_seconds"] / t["requests"] for t in (made, constant))
     return Timing(
         subject="a page of a mission's list from the pair table",
@@ -220,7 +220,7 @@ def _views(site: Site, key: str, mission: str, country: str) -> Timing:
 
 
 @contextmanager
-def _serving(site: Site, *, workers: int, constant: Path | None = None) -> Iterator[int]:
+def serving(site: Site, *, workers: int, constant: Path | None = None) -> Iterator[int]:
     """`matcher serve` on a free port, without a limit of rates; ended by SIGTERM."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -251,7 +251,8 @@ def _serving(site: Site, *, workers: int, constant: Path | None = None) -> Itera
 _PIDS: dict[int, int] = {}
 
 
-def _group(port: int) -> int:
+def group(port: int) -> int:
+    """The session of processes that serves at a port."""
     return _PIDS[port]
 
 
@@ -287,7 +288,7 @@ def _processor(group: int) -> float:
 # The clients
 
 
-def _load(port: int, key: str, paths: Sequence[str], *, of: int | None = None) -> dict[str, Any]:
+def load(port: int, key: str, paths: Sequence[str], *, of: int | None = None) -> dict[str, Any]:
     """What four clients in a second process saw when they asked for the paths once each; rates are those per core."""
     before = 0.0 if of is None else _processor(of)
     words = [sys.executable, "-m", "evaluation.bench.http", str(port), str(CLIENTS)]

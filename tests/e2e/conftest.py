@@ -1,5 +1,6 @@
 """A real server on a free port of this machine, and a real browser in front of it."""
 
+import json
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import invented_report
 import pytest
 import uvicorn
 from databases import create_database, database_url, reachable_folder
@@ -19,10 +21,14 @@ from fake_desk import PASSWORD, SECRET, SESSION, FakeDesk, open_fake
 from fake_matchmaker import FakeMatchmaker
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
+from stocked_desk import Stock
+from stocked_desk import stock as stock_desk
 
 from api.app import create_app
 from api.guard import COOKIE, Door
+from evaluation import tables
 from matcher.jobs import Site, backup, opening, serving
+from matcher.jobs.matchmaker import Matchmaker
 from matcher.jobs.opening import open_store
 from matcher.store import accounts
 from matcher.store.embedded import ROLE, EmbeddedServer
@@ -171,3 +177,20 @@ def desk(desk_site: Site, browser: Browser) -> Iterator[Desk]:
                 states[login] = context.storage_state()
                 context.close()
             yield Desk(address=address, site=desk_site, browser=browser, states=states)
+
+
+@pytest.fixture(scope="session")
+def stock(desk: Desk) -> Stock:
+    """What the offices have done before."""
+    with Matchmaker(desk.site, today=lambda: TODAY) as maker:
+        with maker.store.cursor() as cursor:
+            numbers = dict(cursor.execute("SELECT login, account_id FROM account").fetchall())
+        return stock_desk(desk.site, maker, {login: numbers[login] for login in OFFICES})
+
+
+@pytest.fixture(scope="session")
+def kept_report(desk: Desk) -> None:
+    """An evaluation's report is kept under the name `invented`."""
+    folder = desk.site.data_dir / "runs" / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "invented.json").write_text(json.dumps(tables.to_json(invented_report.report())), encoding="utf-8")

@@ -1,0 +1,111 @@
+"""What a page costs the server, against the call of the API that gives the same: the product's own data, one worker.
+
+Told in seconds of processor, which neighbours spoil less than the clock. A project and a partner are asked for once
+each, so that both sides ask the engine; lists of missions and countries are asked for again and again, as they are.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from evaluation.bench import Timing
+from evaluation.bench.http import group, load, serving
+from matcher import config
+from matcher.ingest import encoder_wheel
+from matcher.jobs import OFFLINE_ENCODER, Site, fitting, pairs, setup
+from matcher.jobs.matchmaker import Matchmaker
+from matcher.jobs.opening import open_store
+from matcher.records import OPEN_STATUSES
+from matcher.store import accounts
+from matcher.store.embedded import EmbeddedServer
+
+AIM = 1.5
+"""A page may cost this much of its API call. Source: our choice."""
+DISTINCT, AGAIN = 40, 400
+"""Requests to addresses that are asked for once, and to those that are asked for again."""
+SHOWN = 20
+"""Matches that a page shows, which the API is asked for, too."""
+
+
+def run(data_dir: Path, seed: int) -> Iterator[Timing]:
+    """Pages against their calls; everything is made in a new folder."""
+    with tempfile.TemporaryDirectory(prefix="bench-pages-") as room:
+        Path(room).chmod(0o755)
+        site = Site(
+            data_dir=Path(room), reference_dir=config.load().reference_dir, database_url=None, encoder=OFFLINE_ENCODER,
+            seed=seed,
+        )  # fmt: skip
+        (site.data_dir / "models").symlink_to(encoder_wheel.build(data_dir / "models").parent)
+        with EmbeddedServer.start(site.data_dir):
+            key, projects, partners = _prepare(site)
+            with serving(site, workers=1) as port:
+                load(port, key, [f"/v1/projects/{p}/matches?n={SHOWN}" for p in projects[-5:]])
+                for subject, pages, calls in _asked(projects, partners):
+                    yield _timed(port, key, subject, pages, calls)
+
+
+def _prepare(site: Site) -> tuple[str, list[str], list[str]]:
+    """The product with an engine and its lists; a key, open projects, and the partners that most lists show."""
+    setup.init(site, actor="bench")
+    today = datetime.now(UTC).date()  # noqa: TID251 - entry point; the service answers for this day
+    with open_store(site) as store:
+        fitting.fit(site, store, as_of=today, actor="bench")
+        with store.owner(who="bench") as cursor:
+            accounts.add(cursor, "bench", "officer")
+            key, _ = accounts.add_key(cursor, "bench", label="bench", scopes=("read",), days=1)
+    with Matchmaker(site, today=lambda: today) as maker:
+        pairs.fill(maker, maker.opened())
+        facts = maker.facts
+    projects = facts.projects.filter(pl.col("status").is_in(list(OPEN_STATUSES)))["project_id"].sort().to_list()
+    return key, projects, facts.partners["partner_id"].sort().to_list()
+
+
+def _asked(projects: Sequence[str], partners: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Subject, addresses of pages, addresses of the calls that give the same."""
+    # Halves, so that neither side finds what the other one's question left in memory.
+    one, other = projects[:DISTINCT], projects[DISTINCT : 2 * DISTINCT]
+    yield (
+        "a project's page, never asked for before",
+        [f"/projects/{p}" for p in one], [f"/v1/projects/{p}/matches?n={SHOWN}" for p in other],
+    )  # fmt: skip
+    yield (
+        "the same page again",
+        [f"/projects/{p}" for p in one] * (AGAIN // DISTINCT),
+        [f"/v1/projects/{p}/matches?n={SHOWN}" for p in one],
+    )
+    one, other = list(partners[:DISTINCT]), list(partners[DISTINCT : 2 * DISTINCT])
+    yield (
+        "a partner's page, never asked for before",
+        [f"/partners/{p}" for p in one], [f"/v1/partners/{p}/matches?n={SHOWN}" for p in other],
+    )  # fmt: skip
+    pairs_ = list(zip(projects[:DISTINCT], partners[:DISTINCT], strict=True))
+    yield (
+        "a pair's page",
+        [f"/projects/{p}/partners/{q}" for p, q in pairs_],
+        [f"/v1/projects/{p}/partners/{q}/explanation" for p, q in pairs_],
+    )
+    for subject, page, call in (
+        ("a country's page", "/countries/JP", f"/v1/countries/JP/matches?n={SHOWN}"),
+        ("a mission's page", "/missions/jp-tokyo-embassy", f"/v1/missions/jp-tokyo-embassy/matches?n={SHOWN}"),
+        ("the list of projects", "/projects", "/v1/projects?n=200"),
+        ("a search for partners", "/partners?q=cang", "/v1/partners?q=cang&n=50"),
+        ("the missions", "/missions", "/v1/missions?n=200"),
+        ("the pipeline", "/pipeline", "/v1/assignments?n=200"),
+    ):
+        yield subject, [page] * AGAIN, [call] * AGAIN
+
+
+def _timed(port: int, key: str, subject: str, pages: list[str], calls: list[str]) -> Timing:
+    if len(set(pages)) < len(pages):  # what is asked for again has been asked for before
+        load(port, key, [*dict.fromkeys(pages), *dict.fromkeys(calls)])
+    first, second = (load(port, key, paths, of=group(port)) for paths in (pages, calls))
+    one, other = (told["processor_seconds"] / told["requests"] for told in (first, second))
+    ratio = round(other / one, 3) if one else 0.0
+    return Timing(
+        subject=subject, baseline=f"its call of the API ({calls[0].partition('?')[0]})", ratio=ratio,
+        spread=(ratio, ratio), subject_seconds=round(one, 5), baseline_seconds=round(other, 5),
+        facts={"times_the_call": round(one / other, 2) if other else None, "aim": AIM, "page": first, "call": second},
+    )  # fmt: skip
