@@ -18,27 +18,59 @@ from api.permissions import matrix
 pytestmark = pytest.mark.browser
 
 MISSION = "jp-tokyo-embassy"
+PAIR = f"partner_id={{japanese}}&project_id={PORT}"
 PAGES: dict[str, tuple[str, ...]] = {
     "officer": (
-        "/projects", "/projects?q=zzzz", f"/projects/{PORT}", f"/projects/{PORT}?print=1",
+        "/projects",
+        "/projects?q=zzzz",
+        f"/projects/{PORT}",
+        f"/projects/{PORT}?print=1",
         f"/projects/{PORT}/partners/{{first}}",
-        f"/projects/{PORT}/compare?partner={{first}}&partner={{second}}&partner={{third}}", "/projects/new", f"/projects/{PORT}/edit", "/partners", "/partners?q=cang+bien", "/partners/{first}",
-        "/countries", "/countries/JP", "/missions", f"/missions/{MISSION}", "/pipeline", "/pipeline/shortlists",
-        "/pipeline/outcomes", "/pipeline/outcomes/{outcome}", "/pipeline/reminders", "/imports",
-        "/imports/{faulty_import}", "/imports/{good_import}", "/help", "/design", "/nowhere", "/projects/nothing",
+        f"/projects/{PORT}/compare?partner={{first}}&partner={{second}}&partner={{third}}",
+        "/projects/new",
+        f"/projects/{PORT}/edit",
+        "/partners",
+        "/partners?q=cang+bien",
+        "/partners/{first}",
+        "/countries",
+        "/countries/JP",
+        "/missions",
+        f"/missions/{MISSION}",
+        "/pipeline",
+        "/pipeline/shortlists",
+        "/pipeline/outcomes",
+        "/pipeline/outcomes/{outcome}",
+        "/pipeline/reminders",
+        "/imports",
+        "/imports/{faulty_import}",
+        "/imports/{good_import}",
+        "/help",
+        "/design",
+        "/nowhere",
+        "/projects/nothing",
     ),
     "mission": (
-        f"/missions/{MISSION}", "/pipeline", "/pipeline?view=table", "/pipeline/interactions",
-        "/pipeline/interactions/{interaction}", "/pipeline/assignments/{assignment}",
-        f"/pipeline/interactions/new?partner_id={{japanese}}&project_id={PORT}",
-        f"/pipeline/assignments/new?partner_id={{japanese}}&project_id={PORT}",
-        f"/pipeline/outcomes/new?partner_id={{japanese}}&project_id={PORT}", f"/projects/{PORT}", "/countries/FR",
+        f"/missions/{MISSION}",
+        "/pipeline",
+        "/pipeline?view=table",
+        "/pipeline/interactions",
+        "/pipeline/interactions/{interaction}",
+        "/pipeline/assignments/{assignment}",
+        f"/pipeline/interactions/new?{PAIR}",
+        f"/pipeline/assignments/new?{PAIR}",
+        f"/pipeline/outcomes/new?{PAIR}",
+        f"/projects/{PORT}",
+        "/countries/FR",
     ),
     "analyst": (
-        "/analysis", "/analysis/engines", "/analysis/drift", "/analysis/exposures", "/analysis/judgments",
+        "/analysis",
+        "/analysis/engines",
+        "/analysis/drift",
+        "/analysis/exposures",
+        "/analysis/judgments",
         "/analysis/reports/invented",
     ),
-}  # fmt: skip
+}
 """Role -> pages; names in braces are those of `Stock`."""
 
 CASES = [(role, page) for role, pages in PAGES.items() for page in pages]
