@@ -1,20 +1,39 @@
 """The missions abroad: the list, and the home of one."""
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import exposures, lists
 from api.guard import GuardedRoute
 from api.language import DEFAULT
-from api.pages import listing
-from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
+from api.pages import changing, geography, listing
+from api.pages.rendering import Asked, Cursor, PageLang, PageSort, is_own_mission, render
 from api.schemas import Lang
 from api.service import Service
 from matcher.jobs.posts import ACCREDITATION_UNKNOWN
 from matcher.records import Query as Question
+from matcher.stages import RUNNING, STAGES
+from matcher.store import reminders
+from matcher.store.pipeline_rows import ASSIGNMENT
+from matcher.store.pipeline_rows import page as page_of
 from matcher.text import fold
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+
+MOST_WORK = 1000
+"""Pieces of running work that are counted; a post has some dozens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWork:
+    """A mission's own work: how many reminders wait for it, and how much work runs at each stage."""
+
+    waiting: int
+    stages: Mapping[str, int]
 
 
 @router.get("/missions")
@@ -31,9 +50,12 @@ async def missions_page(request: Request, q: Asked = None, lang: PageLang = None
             page.items, key=lambda m: (fold(directory.country_name(m["country"], shown)), m["type"], m["id"])
         )
         known = sum(1 for m in page.items if m["accreditation_known"])
+        covering = Counter(c for m in page.items for c in {c["country"] for c in m["covers"]})
         return render(
             request, "missions.html", shown,
             missions=items, total=page.total, known=known, directory=directory, as_of=directory.as_of, q=q or "",
+            shades=geography.shaded(directory, dict(covering), shown),
+            seats=geography.seats(directory, items, shown),
         )  # fmt: skip
 
     return await service.run(work)
@@ -41,9 +63,10 @@ async def missions_page(request: Request, q: Asked = None, lang: PageLang = None
 
 @router.get("/missions/{mission_id}")
 async def mission_page(
-    request: Request, mission_id: str, cursor: Cursor = None, sort: PageSort = "partner", lang: PageLang = None
-) -> Response:
-    """One mission: the countries it covers and the pairs for them; what is missing is named."""
+    request: Request, mission_id: str, cursor: Cursor = None, sort: PageSort = "partner", since: Asked = None,
+    lang: PageLang = None,
+) -> Response:  # fmt: skip
+    """The home of a mission: its countries, what is new and what waits, and the pairs to approach."""
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
@@ -52,12 +75,26 @@ async def mission_page(
         mission = directory.get("missions", mission_id)
         found, failure = listing.found(request, Question(mission_id=mission_id, sort=sort), shown, cursor=cursor)
         partners = directory.partners_by_country()
+        covered = {c["country"]: float(partners.get(c["country"], 0)) for c in mission["covers"]}
         page = render(
             request, "mission.html", shown,
             mission=mission, partners=partners, paging=listing.paging(cursor, {}, sort),
             told=found is not None and ACCREDITATION_UNKNOWN in found.notes,
+            changed=changing.told(request, mission_id, since, found, shown),
+            own=_own_work(request) if is_own_mission(request, mission_id) else None,
+            compiled=int(sum(covered.values())),
+            shades=geography.shaded(directory, covered, shown), seats=geography.seats(directory, [mission], shown),
             **listing.context(request, found, failure),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 
     return await exposures.answer(request, work, channel="page")
+
+
+def _own_work(request: Request) -> OwnWork:
+    with Service.of(request).acting(request) as acting:
+        cursor = acting.cursor
+        _, waiting, _ = reminders.due(cursor, as_of=reminders.today(cursor), n=1)
+        running = page_of(cursor, ASSIGNMENT, filters={"status": RUNNING}, n=MOST_WORK)
+    count = Counter(item["stage"] for item in running.items)
+    return OwnWork(waiting=waiting, stages={stage: count[stage] for stage in STAGES})

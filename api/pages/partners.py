@@ -1,25 +1,129 @@
-"""Partners: one with its facts, where it works, its deals and the projects that fit it."""
+"""Partners: found by name and by meaning, and one with its facts, who works on it and the projects that fit it."""
 
-from fastapi import APIRouter, Request
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import exposures, lists, present
+from api.directory import Directory
 from api.guard import GuardedRoute
-from api.language import DEFAULT
-from api.pages import listing
-from api.pages.rendering import Cursor, PageLang, PageSort, render
+from api.language import DEFAULT, environment
+from api.pages import geography, listing
+from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
 from api.schemas import Lang
 from api.service import Service
+from matcher.errors import SourceError, StaleArtefactError
+from matcher.records import PARTNER_KINDS, MatchList
 from matcher.records import Query as Question
+from matcher.store.offices import Standing
+from matcher.store.pipeline_rows import ASSIGNMENT, INTERACTION
+from matcher.store.pipeline_rows import page as page_of
+from matcher.text import fold
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+
+SHOWN = 25
+"""Partners on a page of those found by name."""
+BY_MEANING = 10
+OWN_RECORDS = 5
+"""Contacts and pieces of work that the page of a partner shows; the pipeline has the rest."""
+COVERED = ("country", "kind", "sector", "ticket_usd_min", "description")
+
+PageNumber = Annotated[int, Query(ge=1, le=1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRecords:
+    """What the reader's office has on record about a partner, newest first, and how many there are of each."""
+
+    contacts: Sequence[Mapping[str, Any]]
+    contacts_total: int
+    work: Sequence[Mapping[str, Any]]
+    work_total: int
+
+
+@router.get("/partners")
+async def partners_page(
+    request: Request, q: Asked = None, country: Asked = None, kind: Asked = None, page: PageNumber = 1,
+    lang: PageLang = None,
+) -> Response:  # fmt: skip
+    """Partners whose names and facts hold the words, and those whose business means the same in any language."""
+    service = Service.of(request)
+    shown: Lang = lang or DEFAULT
+
+    def work() -> exposures.Served:
+        directory = service.directory
+        asked = {"q": (q or "").strip(), "country": country or "", "kind": kind or ""}
+        filters = {k: (asked[k],) for k in ("country", "kind") if asked[k]}
+        words = lists.search_words(asked["q"]) if asked["q"] else None
+        named = directory.page("partners", q=words, filters=filters, n=10_000, cursor=None)
+        items = _best_names_first(named.items, words)[(page - 1) * SHOWN : page * SHOWN]
+        alike, failure = (None, None) if words is None or page > 1 else _by_meaning(request, words, filters)
+        rows = [] if alike is None else present.rows(alike, directory, shown)
+        ids = [i["id"] for i in items] + [row.match.partner_id for row in rows]
+        made = render(
+            request, "partners.html", shown,
+            items=items, total=named.total, coverage={k: named.coverage[k] for k in COVERED if k in named.coverage},
+            page=page, pages=-(-named.total // SHOWN), asked=asked, options=_options(directory, shown), alike=rows,
+            failure=failure, found=alike, standings=listing.standings(request, ids), directory=directory,
+            as_of=directory.as_of, local_lang=lambda item: _local_language(directory, item),
+        )  # fmt: skip
+        return exposures.Served(response=made, found=alike, lang=shown)
+
+    return await exposures.answer(request, work, channel="page")
+
+
+def _by_meaning(
+    request: Request, words: str, filters: Mapping[str, Sequence[str]]
+) -> tuple[MatchList | None, str | None]:
+    """Partners for the words as a free text, or why there are none."""
+    service = Service.of(request)
+    checked = lists.filters_of(service.directory, filters, mark="?")
+    try:
+        return service.matchmaker.match(
+            Question(text=words), n=BY_MEANING, filters=checked, as_of=None, cursor=None
+        ), None
+    except (SourceError, StaleArtefactError) as reason:
+        return None, str(reason)
+
+
+def _best_names_first(items: Sequence[dict[str, Any]], words: str | None) -> Sequence[dict[str, Any]]:
+    """Names that begin with the words, names that hold them, then those where another fact does; each by name."""
+    sought = fold(words or "")
+
+    def place(item: Mapping[str, Any]) -> tuple[int, str, str]:
+        names = [fold(n) for n in (item["name"], item["name_local"]) if n]
+        held = 1 if any(all(w in n for w in sought.split()) for n in names) else 2
+        return 0 if any(n.startswith(sought) for n in names) else held, fold(item["name"]), item["id"]
+
+    return sorted(items, key=place)
+
+
+def _local_language(directory: Directory, partner: Mapping[str, Any]) -> str | None:
+    home = directory.countries.get(partner["country"] or "", {})
+    return present.local_language(partner["name_local"], home.get("languages"))
+
+
+def _options(directory: Directory, lang: Lang) -> dict[str, list[tuple[str, str, int]]]:
+    """Filter -> (value, name, number of partners) of the values that occur."""
+    frame, words = directory.facts.partners, environment(lang).filters
+    countries = [(c, directory.country_name(c, lang), n) for c, n in directory.partners_by_country().items()]
+    kinds = Counter(frame["kind"].drop_nulls().to_list())
+    return {
+        "country": sorted(countries, key=lambda o: fold(o[1])),
+        "kind": [(k, str(words["kind"](k)), kinds[k]) for k in PARTNER_KINDS if kinds[k]],
+    }
 
 
 @router.get("/partners/{partner_id}")
 async def partner_page(
     request: Request, partner_id: str, cursor: Cursor = None, sort: PageSort = "partner", lang: PageLang = None
 ) -> Response:
-    """One partner: facts with source, where it works, its deals, ranked projects."""
+    """One partner: facts with source, who works on it, where it works, its deals, ranked projects."""
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
@@ -27,14 +131,38 @@ async def partner_page(
         directory = service.directory
         partner = directory.get("partners", partner_id)
         found, failure = listing.found(request, Question(partner_id=partner_id, sort=sort), shown, cursor=cursor)
-        home = directory.countries.get(partner["country"] or "", {})
+        places = lists.footprint(directory, partner_id)
+        context = listing.context(request, found, failure)
+        standing = listing.standings(request, [partner_id]).get(partner_id)
         page = render(
             request, "partner.html", shown,
-            partner=partner, local_lang=present.local_language(partner["name_local"], home.get("languages")),
+            partner=partner, local_lang=_local_language(directory, partner),
             paging=listing.paging(cursor, {}, sort), deals=lists.deals(directory, partner_id=partner_id),
-            places=lists.footprint(directory, partner_id),
-            **listing.context(request, found, failure),
+            places=places, footprint=_footprint(directory, partner, places, shown), standing=standing,
+            own=_own_records(request, partner_id, standing),
+            **context,
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 
     return await exposures.answer(request, work, channel="page")
+
+
+def _footprint(
+    directory: Directory, partner: Mapping[str, Any], places: Sequence[Mapping[str, Any]], lang: Lang
+) -> Any:
+    """The countries where a partner is recorded, home included, shaded by the number of records; None without any."""
+    count: Counter[str] = Counter(p["country"] for p in places if p["country"])
+    if partner["country"]:
+        count[partner["country"]] += 1
+    return geography.shaded(directory, {c: float(n) for c, n in count.items()}, lang) if count else None
+
+
+def _own_records(request: Request, partner_id: str, standing: Standing | None) -> OwnRecords | None:
+    """Contacts and work of the reader's office; None for callers without a pipeline, or with nothing on record."""
+    if standing is None:
+        return None
+    with Service.of(request).acting(request) as acting:
+        of_partner = {"partner_id": (partner_id,)}
+        contacts = page_of(acting.cursor, INTERACTION, filters=of_partner, n=OWN_RECORDS)
+        work = page_of(acting.cursor, ASSIGNMENT, filters=of_partner, n=OWN_RECORDS)
+    return OwnRecords(contacts=contacts.items, contacts_total=contacts.total, work=work.items, work_total=work.total)

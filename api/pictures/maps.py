@@ -24,6 +24,10 @@ SMALL = 6.0  # an outline that is nowhere wider than this, in units of the map, 
 KM_OF_DEGREE = 111.2
 _LEADING = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
+WHOLE = (20.0, 0.0, 980.0, 445.0)  # left, top, width, height of what a map of the world shows: no Antarctic sea
+NEAREST = 400.0  # width of the closest view
+MARGIN, LABEL = 24.0, 285.0  # around what is shown; room for the names of the archipelagos, at the width of the world
+
 Box = tuple[float, float, float, float]
 
 
@@ -89,6 +93,30 @@ class Choropleth:
 
     def __bool__(self) -> bool:
         return bool(self.areas)
+
+    def near(self, marks: Iterable[Mark] = ()) -> Box:
+        """The part of the world with these countries, the marks and the archipelagos: left, top, width, height."""
+        boxes = [b for a in self.areas if (b := outlines().get(a.country)) is not None and a.x is None]
+        points = [(m.x, m.y) for m in (*self.islands, *marks)]
+        points += [(a.x, a.y) for a in self.areas if a.x is not None and a.y is not None]
+        return _around_all([*boxes, *((x, y, x, y) for x, y in points)], max(m.x for m in self.islands))
+
+
+def _around_all(boxes: Iterable[Box], label_at: float) -> Box:
+    """A view in the proportions of the whole map, with room for labels that begin at `label_at`."""
+    sides = list(zip(*boxes, strict=True))
+    left, top, right, bottom = min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])
+    ratio = WHOLE[2] / WHOLE[3]
+    width = max(right - left + 2 * MARGIN, (bottom - top + 2 * MARGIN) * ratio, NEAREST)
+    # The names grow with the width of the view, so that they look the same in every one.
+    width = max(width, (label_at + MARGIN - left) / (1 - LABEL / WHOLE[2]))
+    if width >= WHOLE[2]:
+        return WHOLE
+    height = width / ratio
+    end = max(right + MARGIN, label_at + LABEL * width / WHOLE[2])
+    at_x = min(max((left - MARGIN + end - width) / 2, WHOLE[0]), WHOLE[0] + WHOLE[2] - width)
+    at_y = min(max((top + bottom - height) / 2, WHOLE[1]), WHOLE[3] - height)
+    return round(at_x, 1), round(at_y, 1), round(width, 1), round(height, 1)
 
 
 @cache

@@ -187,7 +187,9 @@ def test_every_map_shows_the_archipelagos_and_its_numbers_as_text(lang: str, isl
     world = drawn(env, "world(s, 'T', 'Text.', 'Unit', m)", s=shades, m=marks)
     assert island in world
     assert world.count('class="island"') >= 4, "two on the map, two in the caption"
-    assert re.search(r'<a href="/countries/JP"[^>]*><use href="/static/world.svg#JP" class="shade-5"/>', world)
+    assert re.search(
+        r'<a href="/countries/JP"[^>]*><use href="/static/world.svg\?v=[0-9a-f]+#JP" class="shade-5"/>', world
+    )
     assert '<circle class="shade-4 dot"' in world
     assert "Nhật &amp; Bản" in world
     assert ("1.234" if lang == "vi" else "1,234") in world.partition("<details>")[2]
