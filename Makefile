@@ -5,14 +5,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve check audit bench torture clean
+.PHONY: help setup demo test serve check audit bench screenshots torture clean
 
 help:
 	@echo "make demo     set up, load data/, build encoder and engine, print matches for three projects and a mission"
 	@echo "make serve    page and API on 127.0.0.1, PORT=$(PORT)"
 	@echo "make test     all tests but the long ones     make torture  the long kill, soak and fuzz runs"
 	@echo "make check    format, lint, types, layer rule, audit of the dependencies (make audit)"
-	@echo "make bench    timings as JSON under data/runs/bench/"
+	@echo "make bench    timings as JSON under data/runs/bench/     make screenshots  every page under data/runs/pages/"
 	@echo "make setup    install into .venv              make clean    remove .venv and caches, no data"
 
 setup: .venv/installed
@@ -81,6 +81,9 @@ audit: setup
 
 bench: setup
 	@$(BIN)/python -m evaluation.bench
+
+screenshots: setup
+	@MATCHER_SCREENSHOTS=$(CURDIR)/data/runs/pages $(BIN)/python -m pytest tests/e2e/test_everywhere.py -q
 
 # The database, the engines and the models stay: what took work to make is removed by hand.
 clean:
