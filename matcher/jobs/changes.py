@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import psycopg
 
@@ -18,6 +18,15 @@ class Matches(Protocol):
 
     def match(self, query: Query, *, n: int = 10) -> MatchList:
         """Ranked matches."""
+        ...
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """Whoever has lists that were made before."""
+
+    def kept(self, query: Query, *, n: int, cursor: str | None, lang: str) -> pairs.ServedList | None:
+        """A page of such a list; None where `match` has to answer."""
         ...
 
 
@@ -89,18 +98,29 @@ def since(cursor: psycopg.Cursor, maker: Matches, query: Query, day: date, *, of
     Raises:
         NotFoundError: what is asked for does not exist.
     """
-    found = maker.match(query, n=FIRST)
-    assert found.revision is not None
-    now = Shown(
-        exposure_id=None, engine_id=found.engine, revision=found.revision, as_of=found.as_of,
-        pairs=[(m.project_id, m.partner_id) for m in found.matches],
-    )  # fmt: skip
+    now = _first_page(maker, query)
     asked = {k: v for k, v in query.to_json().items() if k in ("mission", "project", "countries")}
     name = pairs.name_of(query)
     then = pairing.last_shown(cursor, asked, office, day)
     if then is None and name is not None:
         then = pairing.kept_before(cursor, name, day)
     return Changes(since=day, then=then, now=now, rows=() if then is None else compare(then.pairs, now.pairs))
+
+
+def _first_page(maker: Matches, query: Query) -> Shown:
+    """The first page of a query's list as it is now: one that was made before where there is one."""
+    kept = maker.kept(query, n=FIRST, cursor=None, lang="en") if isinstance(maker, Keeps) else None
+    if kept is not None:
+        return Shown(
+            exposure_id=None, engine_id=kept.engine, revision=kept.revision, as_of=kept.as_of,
+            pairs=[(project, partner) for _, project, partner, _, _ in kept.items],
+        )  # fmt: skip
+    found = maker.match(query, n=FIRST)
+    assert found.revision is not None
+    return Shown(
+        exposure_id=None, engine_id=found.engine, revision=found.revision, as_of=found.as_of,
+        pairs=[(m.project_id, m.partner_id) for m in found.matches],
+    )  # fmt: skip
 
 
 def compare(then: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
