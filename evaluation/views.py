@@ -63,7 +63,8 @@ class View:
         scored = [s for s in (self.main, "new_pairs") if any(s in r.figures for r in dataset.runs)]
         self.slices = tuple(s for s in scored if s == self.main or self.count_of(s).queries)
         self.empty = tuple(s for s in scored if s not in self.slices)
-        self.title = str(dataset.about.get("title") or dataset.name)
+        title = str(dataset.about.get("title") or dataset.name)
+        self.title = words.sentence(title) or title
 
     def role(self, run: str) -> Role:
         """How a run is drawn."""
@@ -111,6 +112,12 @@ class View:
             return Finding("untested", w(_("Chỉ một cách")), text)
         return self._judged(slice_name, text, self.focus, rival)
 
+    def against(self, slice_name: str, rival: Scored) -> Finding:
+        """The run the set is read for against another one on a slice, whether or not the two were tested."""
+        if self.focus is None or self.count_of(slice_name).queries < FEW:
+            return self._finding(slice_name)
+        return self._judged(slice_name, "", self.focus, rival)
+
     def _judged(self, slice_name: str, text: str, first: Scored, second: Scored) -> Finding:
         w, found = self.w, comparison(self.dataset, first.run, second.run, slice_name)
         names = {"first": w.run(first.run), "second": w.run(second.run)}
@@ -120,7 +127,7 @@ class View:
                 _("%(first)s so với %(second)s: chênh %(difference)s, chưa được kiểm định."),
                 **names, difference=w.difference(difference),
             )  # fmt: skip
-            return Finding("untested", w(_("Chưa kiểm định")), f"{text} {told}")
+            return Finding("untested", w(_("Chưa kiểm định")), f"{text} {told}".strip())
         beyond = found.p_corrected < SIGNIFICANT
         if not beyond:
             level, label = "unclear", _("Chưa phân định")
@@ -134,7 +141,7 @@ class View:
             p=w.p(found.p_corrected),
         )  # fmt: skip
         means = _("vượt quá mức ngẫu nhiên.") if beyond else _("chênh lệch cỡ này có thể chỉ do ngẫu nhiên.")
-        return Finding(level, w(label), f"{text} {told} {w(means)}")
+        return Finding(level, w(label), f"{text} {told} {w(means)}".strip())
 
     def facts(self) -> list[tuple[str, str]]:
         """What the set is: (what, value), known ones only."""

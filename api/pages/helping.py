@@ -105,5 +105,129 @@ HELP: dict[str, Help] = {
             "do có thể là dữ liệu mới, mô hình mới, hoặc ngày tính khác."
         ),
     ),
+    "ndcg": Help(
+        _("nDCG@10"),
+        _(
+            "Chất lượng của mười đối tác đầu danh sách: 1 khi các đối tác đúng đứng trên cùng, 0 khi không có ai trong "
+            "mười. Đối tác đúng là đối tác về sau đã thật sự tham gia dự án."
+        ),
+    ),
+    "recall": Help(
+        _("R@10, R@50"),
+        _(
+            "Tỷ lệ đối tác đúng nằm trong mười, trong năm mươi người đầu. RR là một chia cho hạng của người đúng "
+            "đầu tiên."
+        ),
+    ),
+    "measured": Help(
+        _("Khoảng tin cậy"),
+        _(
+            "Số đo sẽ dao động trong khoảng này nếu được đo trên những dự án khác cùng loại (95 %%). Càng ít dự án thì "
+            "khoảng càng rộng; hai khoảng chồng nhau thì chưa nói được bên nào hơn."
+        ),
+    ),
+    "baseline": Help(
+        _("Cách đơn giản tốt nhất"),
+        _(
+            "Mô hình phải hơn những cách không cần học, như xếp ai có nhiều thương vụ hơn lên trước. Ở đây là cách tốt "
+            "nhất trong số đó trên cùng bộ dữ liệu."
+        ),
+    ),
+    "held_out": Help(
+        _("Phần giữ lại"),
+        _(
+            "Khi học, những thương vụ muộn nhất được cất đi; mô hình chỉ được đo trên chúng. Vì vậy con số nói về dự "
+            "án mà nó chưa thấy. Mỗi phiên bản có phần giữ lại riêng."
+        ),
+    ),
+    "lift": Help(
+        _("Gấp mấy lần ngẫu nhiên"),
+        _("Số đo chia cho giá trị mong đợi khi xáo trộn danh mục: 1 là không hơn may rủi."),
+    ),
+    "reliability": Help(
+        _("Khả năng có đáng tin không"),
+        _(
+            "Gom các cặp được nêu khả năng gần nhau rồi xem bao nhiêu cặp đã thành thương vụ. Nêu 10 %% mà cứ 10 cặp "
+            "có 1 cặp thành là đáng tin."
+        ),
+    ),
+    "brier": Help(
+        _("Điểm Brier"),
+        _(
+            "Bình phương sai lệch trung bình giữa khả năng được nêu và kết quả; càng nhỏ càng tốt. “Mức hơn tỷ lệ nền” "
+            "trên 0 nghĩa là hơn việc luôn nêu một tỷ lệ chung."
+        ),
+    ),
+    "abstention": Help(
+        _("Từ chối nêu khả năng"),
+        _(
+            "Khi có quá ít thương vụ để kiểm chứng, mô hình chỉ xếp thứ tự. Đường “chỉ trả lời khi chắc” cho biết chất "
+            "lượng nếu chỉ hỏi nó những dự án mà nó chắc nhất."
+        ),
+    ),
+    "gini": Help(
+        _("Hệ số Gini"),
+        _(
+            "Các vị trí trong mười người đầu tập trung đến đâu: 0 khi mọi đối tác được giới thiệu như nhau, gần 1 "
+            "khi vài đối tác chiếm hết. Danh mục lớn và ít danh sách thì con số này luôn cao."
+        ),
+    ),
+    "pool_coverage": Help(
+        _("Độ phủ của danh mục"),
+        _("Tỷ lệ đối tác trong danh mục từng vào mười người đầu của ít nhất một danh sách."),
+    ),
+    "long_tail": Help(
+        _("Nửa ít thương vụ"),
+        _(
+            "Tỷ lệ vị trí trong mười người đầu thuộc về nửa danh mục có ít thương vụ đã biết hơn. Con số rất nhỏ "
+            "nghĩa là chỉ người quen được giới thiệu."
+        ),
+    ),
+    "psi": Help(
+        _("Chỉ số biến động (PSI)"),
+        _(
+            "So tỷ lệ của từng nhóm ngay sau khi học và gần đây: cộng (nay − trước) × ln(nay ÷ trước) của mọi nhóm. "
+            "Theo thông lệ, dưới 0,1 là ít thay đổi, từ 0,25 là nhiều và nên học lại. Nguồn: Siddiqi, 2006."
+        ),
+    ),
+    "overlap": Help(
+        _("Chung nhau trong mười người đầu"),
+        _("Trong mười đối tác đầu của hai danh sách có bao nhiêu phần trăm là cùng một người, không xét thứ tự."),
+    ),
+    "rbo": Help(
+        _("Độ trùng theo thứ hạng (RBO)"),
+        _(
+            "Hai danh sách giống nhau đến đâu khi chỗ đứng càng cao càng được tính nhiều: 1 là như nhau, 0 là không "
+            "có ai chung. Với p = 0,9, mười người đầu chiếm 86 %% trọng số. Nguồn: Webber, Moffat và Zobel, 2010."
+        ),
+    ),
+    "alpha": Help(
+        _("Mức đồng thuận (alpha)"),
+        _(
+            "Những người chấm cùng một cặp có cho điểm giống nhau không: 1 là hoàn toàn, 0 là như ngẫu nhiên. Theo "
+            "thông lệ, từ 0,8 thì kết luận chắc, từ 0,67 thì tạm được. Nguồn: Krippendorff, 2004."
+        ),
+    ),
+    "grade": Help(
+        _("Mức điểm của người dùng"),
+        _(
+            "0 không phù hợp, 1 có thể hỏi, 2 phù hợp, 3 phù hợp nhất. Ý kiến mới nhất của mỗi người về một cặp "
+            "được tính."
+        ),
+    ),
+    "funnel": Help(
+        _("Công việc theo giai đoạn"),
+        _(
+            "Mỗi vạch là số công việc đang làm hoặc tạm dừng ở một giai đoạn, so với giai đoạn đông nhất. Giá trị là "
+            "tổng của những công việc đã ghi giá trị; công việc chưa ghi giá trị không được đoán thêm."
+        ),
+    ),
+    "preview": Help(
+        _("Xem trước khi ghi"),
+        _(
+            "Tệp được đọc và so với dữ liệu hiện có, nhưng chưa ghi gì. “Mới” là mã chưa có, “thay đổi” là mã đã có "
+            "với giá trị khác, “giữ nguyên” là mã đã có với cùng giá trị. Có lỗi ở bất kỳ ô nào thì không ghi gì cả."
+        ),
+    ),
 }  # fmt: skip
 """Key -> help; a template shows it with the component `help(key)`, the whole list stands at /help."""
