@@ -10,11 +10,16 @@ from api.directory import Directory
 from api.schemas import Lang
 from api.service import Explained
 from matcher.chance import Probability
+from matcher.city import Criterion
 from matcher.matching.contrast import INVISIBLE, MISSING
+from matcher.matching.features import FEATURES
+from matcher.matching.labels import REASON_NAMES
 from matcher.records import Evidence, Match, MatchList
 
 STALE_DAYS = 365
 """A project fact whose source is older is called old on the page. Source: our choice; projects change yearly."""
+
+_REASON_OF = {f.name: f.reason for f in FEATURES}
 
 SCALE = 160.0
 """Width of a probability's drawing, in its own units."""
@@ -51,6 +56,14 @@ class Difference:
     missing: bool
     x: float
     width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason for each of several partners, on one scale; None where it plays no part."""
+
+    label: str
+    cells: tuple[Bar | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +179,31 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
     }
 
 
+def comparison(matches: Sequence[Match], directory: Directory, lang: Lang) -> dict[str, Any]:
+    """Pairs side by side: their rows, and each reason's part in each of them on one scale, what differs most first."""
+    largest = max((abs(e.contribution or 0.0) for m in matches for e in m.evidence), default=0.0)
+    columns = [row(m, directory, lang, largest) for m in matches]
+    cells: dict[str, list[Bar | None]] = {}
+    parts: dict[str, list[float]] = {}
+    for at, match in enumerate(matches):
+        for e in match.evidence:
+            reason = _REASON_OF.get(e.feature, e.feature)
+            if reason not in REASON_NAMES:  # what missing information got is for nobody
+                continue
+            cells.setdefault(reason, [None] * len(matches))[at] = _bar(e, lang, largest)
+            parts.setdefault(reason, [0.0] * len(matches))[at] = e.contribution or 0.0
+    apart = sorted(cells, key=lambda r: (-(max(parts[r]) - min(parts[r])), r))
+    criteria: dict[str, list[Criterion | None]] = {}
+    for at, match in enumerate(matches):
+        for c in () if match.city is None else match.city.criteria:
+            criteria.setdefault(c.name, [None] * len(matches))[at] = c
+    return {
+        "columns": columns,
+        "reasons": [Reason(label=REASON_NAMES[r][lang], cells=tuple(cells[r])) for r in apart],
+        "criteria": criteria,
+    }
+
+
 def name_in(names: Mapping[str, str | None], lang: Lang) -> str | None:
     """A name in the reader's language, else in the other."""
     return names.get(lang) or names.get("en" if lang == "vi" else "vi")
@@ -199,16 +237,22 @@ def missing_facts(project: Mapping[str, Any]) -> list[str]:
     return [field for field in asked if known[field] is None]
 
 
+def freshness(record: Mapping[str, Any], as_of: date) -> str:
+    """How far a record's source may be relied on today: 'confirmed', 'old' or 'undated'."""
+    on = record["source_on"]
+    if on is None:
+        return "undated"
+    return "old" if (as_of - date.fromisoformat(on)).days > STALE_DAYS else "confirmed"
+
+
 def weak_points(project: Mapping[str, Any], as_of: date) -> list[str]:
     """What makes the record itself weak; keys of the template's words."""
-    on = project["source_on"]
     found = []
     if project["value_usd_estimated"]:
         found.append("estimated")
-    if on is None:
-        found.append("undated")
-    elif (as_of - date.fromisoformat(on)).days > STALE_DAYS:
-        found.append("old")
+    fresh = freshness(project, as_of)
+    if fresh != "confirmed":
+        found.append(fresh)
     if project["name_vi_status"] == "translated":
         found.append("translated")
     if project["boundary"] == "old":

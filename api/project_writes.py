@@ -30,47 +30,90 @@ def create(request: Request, body: NewProject) -> Response:
     """201 with the new project.
 
     Raises:
-        InputError: a code is unknown or the values contradict each other.
-        ConflictError: the identifier is taken.
+        InputError, ConflictError: as `add`.
     """
-    service = Service.of(request)
-    directory = service.directory
-    row = body.model_dump()
-    if row["isic"] is None and row["sector"] in directory.city_sectors:
-        row["isic"] = list(directory.city_sectors[row["sector"]]["isic"])
+    with Service.of(request).acting(request) as acting:
 
-    def work(acting: Acting) -> Response:
-        _check(directory, row, row, acting)
-        made = row | {"project_id": row["project_id"] or _new_id(acting)}
-        if made["project_id"] in directory.shelves[TABLE].names:
-            raise ConflictError(f'There is a project "{made["project_id"]}" already; PATCH it, or choose another id.')
-        content = _write(request, directory, acting, made, expected=_frame([]))
-        return writes.created(content, f"/v1/projects/{made['project_id']}")
+        def work() -> Response:
+            content = add(request, acting, body)
+            return writes.created(content, f"/v1/projects/{content['id']}")
 
-    with service.acting(request) as acting:
-        return writes.once(request, acting, writes.content_of(body), lambda: work(acting))
+        return writes.once(request, acting, writes.content_of(body), work)
 
 
 def change(request: Request, project_id: str, body: ProjectChange) -> Response:
     """200 with the changed project.
 
     Raises:
-        StaleMatchError, ConflictError: it is not what the caller has read.
-        InputError: as `create`.
+        StaleMatchError, ConflictError, InputError: as `amend`.
     """
     held = writes.require_match(request)
-    service = Service.of(request)
-    directory = service.directory
+    with Service.of(request).acting(request) as acting:
+        return writes.changed(amend(request, acting, project_id, held, body))
+
+
+def add(request: Request, acting: Acting, body: NewProject) -> dict[str, Any]:
+    """The project is written; gives it.
+
+    Raises:
+        InputError: a code is unknown or the values contradict each other.
+        ConflictError: the identifier is taken.
+    """
+    directory = Service.of(request).directory
+    row = check_new(directory, acting, body)
+    made = row | {"project_id": row["project_id"] or _new_id(acting)}
+    if made["project_id"] in directory.shelves[TABLE].names:
+        raise ConflictError(f'There is a project "{made["project_id"]}" already; PATCH it, or choose another id.')
+    return _write(request, directory, acting, made, expected=_frame([]))
+
+
+def amend(request: Request, acting: Acting, project_id: str, held: str, body: ProjectChange) -> dict[str, Any]:
+    """The project is written with what is otherwise; gives it.
+
+    Args:
+        held: the entity tag of what the caller has read.
+
+    Raises:
+        StaleMatchError, ConflictError: it is not what the caller has read.
+        InputError: as `add`.
+    """
+    directory = Service.of(request).directory
     known = content_of(directory, directory.get(TABLE, project_id))
     writes.check_match(held, known)
-    before = directory.facts.projects.filter(pl.col("project_id") == project_id).select(*_COLUMNS)
+    before = _stored(directory, project_id)
+    row = check_change(directory, acting, project_id, body)
+    if _frame([row]).equals(before):
+        return known
+    return _write(request, directory, acting, row, expected=before)
+
+
+def check_new(directory: Directory, acting: Acting, body: NewProject) -> dict[str, Any]:
+    """The row that a new project would be; nothing is written.
+
+    Raises:
+        InputError: names every field that does not fit.
+    """
+    row = body.model_dump()
+    if row["isic"] is None and row["sector"] in directory.city_sectors:
+        row["isic"] = list(directory.city_sectors[row["sector"]]["isic"])
+    _check(directory, row, dict(row), acting)
+    return row
+
+
+def check_change(directory: Directory, acting: Acting, project_id: str, body: ProjectChange) -> dict[str, Any]:
+    """The row that a project would be after a change; nothing is written.
+
+    Raises:
+        InputError: names every field that does not fit.
+    """
     changes = body.model_dump(exclude_unset=True)
-    row = before.row(0, named=True) | changes
-    with service.acting(request) as acting:
-        _check(directory, row, changes, acting)
-        if _frame([row]).equals(before):
-            return writes.changed(known)
-        return writes.changed(_write(request, directory, acting, row, expected=before))
+    row = _stored(directory, project_id).row(0, named=True) | changes
+    _check(directory, row, changes, acting)
+    return row
+
+
+def _stored(directory: Directory, project_id: str) -> pl.DataFrame:
+    return directory.facts.projects.filter(pl.col("project_id") == project_id).select(*_COLUMNS)
 
 
 def content_of(directory: Directory, item: Mapping[str, Any]) -> dict[str, Any]:

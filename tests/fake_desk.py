@@ -37,6 +37,8 @@ SESSION, PASSWORD = "the session of an officer", "correct horse battery"
 class NothingThere:
     """A cursor over tables without rows."""
 
+    description = ()
+
     def execute(self, query: Any, given: Any = None) -> "NothingThere":
         return self
 

@@ -70,6 +70,8 @@ class Listing:
     notes: Sequence[Mapping[str, str]]
     ahead: Mapping[str, str] | None
     next: str | None
+    summary: Markup
+    """Of a project's first page: why the first is ahead, what speaks against it, how sure the engine is."""
 
 
 class Drawings:
@@ -95,35 +97,41 @@ class Drawings:
 
 
 def found(
-    request: Request, query: Query, lang: Lang, *, n: int = SHOWN, cursor: str | None = None, filters: Filters = _ALL
-) -> tuple[Listing | None, str | None]:
-    """The list, or why there is none: facts are shown even while the engine is missing."""
+    request: Request, query: Query, lang: Lang, *, n: int = SHOWN, cursor: str | None = None, filters: Filters = _ALL,
+    opened: bool = False,
+) -> tuple[Listing | None, str | None]:  # fmt: skip
+    """The list, or why there is none: facts are shown even while the engine is missing.
+
+    Args:
+        opened: the full evidence of every row stands open, for paper.
+    """
     service = Service.of(request)
     kept: Drawings = request.app.state.drawings
     try:
         maker = service.matchmaker
         key: tuple[object, ...] | None = None
         if isinstance(maker, Keeping):
-            key = (*maker.stamp(query), query, filters, n, cursor, lang)
+            key = (*maker.stamp(query), query, filters, n, cursor, lang, opened)
             drawn = kept.get(key)
             if drawn is not None:
                 return drawn, None
         made = maker.match(query, n=n, filters=filters, as_of=None, cursor=cursor)
     except (SourceError, StaleArtefactError) as reason:
         return None, str(reason)
-    drawn = _drawn(service, made, lang)
+    drawn = _drawn(service, made, lang, opened=opened)
     if key is not None:
         kept.put(key, drawn)
     return drawn, None
 
 
-def _drawn(service: Service, made: MatchList, lang: Lang) -> Listing:
+def _drawn(service: Service, made: MatchList, lang: Lang, *, opened: bool) -> Listing:
     directory = service.directory
     template = environment(lang).get_template("match_row.html")
     asked = made.query
-    shown = {"show_project": asked.project_id is None, "show_partner": asked.partner_id is None}
+    shown = {"show_project": asked.project_id is None, "show_partner": asked.partner_id is None, "opened": opened}
     rows = []
-    for row in present.rows(made, directory, lang):
+    told = present.rows(made, directory, lang)
+    for row in told:
         before, _, after = template.render(row=row, directory=directory, **shown).partition(_CUT)
         m = row.match
         rows.append(
@@ -139,8 +147,17 @@ def _drawn(service: Service, made: MatchList, lang: Lang) -> Listing:
     return Listing(
         engine=made.engine, as_of=made.as_of, revision=made.revision, query=asked, filters=made.filters, n=made.n,
         offset=made.offset, candidates=made.candidates, items=items, rows=rows, coverage=made.coverage,
-        notes=made.notes, ahead=made.ahead, next=made.next,
+        notes=made.notes, ahead=made.ahead, next=made.next, summary=_summary(made, told, lang),
     )  # fmt: skip
+
+
+def _summary(made: MatchList, rows: Sequence[present.Row], lang: Lang) -> Markup:
+    """What a first-time reader should know of a project's list; nothing of other lists and further pages."""
+    if made.query.project_id is None or not rows or rows[0].match.rank != 1:
+        return Markup()
+    template = environment(lang).get_template("first.html")
+    text = template.render(first=rows[0], ahead=made.ahead, candidates=made.candidates)
+    return Markup(text)  # noqa: S704 - a template's own output
 
 
 def standings(request: Request, partner_ids: Sequence[str]) -> Mapping[str, Standing]:

@@ -1,7 +1,7 @@
 """The city's projects: the list with filters, and one project with its facts and ranked partners."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -9,11 +9,13 @@ from starlette.responses import Response
 from api import exposures, lists, present
 from api.directory import Directory
 from api.guard import GuardedRoute
-from api.language import DEFAULT, environment
-from api.pages import listing
+from api.language import DEFAULT, environment, url
+from api.pages import forms, listing
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
-from api.schemas import Lang, Usd
+from api.pictures import maps
+from api.schemas import MAX_N, Lang
 from api.service import Service
+from matcher.errors import NotFoundError
 from matcher.records import PARTNER_KINDS
 from matcher.records import Query as Question
 from matcher.text import fold
@@ -21,6 +23,14 @@ from matcher.text import fold
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
 STATUS_ORDER = ("calling", "approved", "preparing", "proposed", "investor_selected", "under_construction", "operating")
+MILLION = 1e6
+MOST_MILLIONS = 1e9
+
+Paper = Annotated[Literal["1", "short"] | None, Query(alias="print")]
+"""The page as a document: `1` with the full evidence, `short` without."""
+
+Options = dict[str, list[tuple[str, str, int]]]
+"""Filter -> (value, name, number of records) of the values that occur."""
 
 
 @router.get("/projects")
@@ -30,32 +40,50 @@ async def projects_page(
     sector: Asked = None,
     status: Asked = None,
     form: Asked = None,
+    country: Asked = None,
+    green: Asked = None,
+    value_min: Asked = None,
+    value_max: Asked = None,
+    paper: Paper = None,
     lang: PageLang = None,
-    value_usd_min: Annotated[Usd | None, Query()] = None,
 ) -> Response:
-    """Projects of the city: those that call for investors first."""
+    """Projects of the city: those that call for investors first; values are asked for in millions of US dollars."""
     service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
     def work() -> Response:
         directory = service.directory
-        asked = {
-            "sector": lists.split([sector]) if sector else (),
-            "status": lists.split([status]) if status else (),
-            "form": lists.split([form]) if form else (),
-            "value_usd_min": value_usd_min,
-        }
+        typed = {"value_min": value_min or "", "value_max": value_max or ""}
+        amounts = {name: _millions(text, shown) for name, text in typed.items()}
+        wrong = {name for name, text in typed.items() if text.strip() and amounts[name] is None}
+        given = {"sector": sector, "status": status, "form": form, "country": country}
+        asked: dict[str, Any] = {k: lists.split([v]) if v else () for k, v in given.items()}
+        asked |= {"green": True if green == "true" else None}
+        asked |= {f"value_usd_{name[-3:]}": amount for name, amount in amounts.items()}
         words = lists.search_words(q) if q and q.strip() else None
         page = directory.page("projects", q=words, filters=asked, n=10_000, cursor=None)
-        items = sorted(page.items, key=_project_order)
+        chosen = {"q": q or "", **{k: v or "" for k, v in given.items()}, "green": "true" if asked["green"] else ""}
+        file = {**chosen, **{k: f"{v:.0f}" for k, v in asked.items() if k.startswith("value_usd") and v}, "n": MAX_N}
         return render(
             request, "projects.html", shown,
-            projects=items, total=page.total, coverage=page.coverage,
+            projects=sorted(page.items, key=_project_order), total=page.total, coverage=page.coverage,
             options=_project_options(directory, shown), directory=directory, as_of=directory.as_of,
-            asked={"q": q or "", "sector": sector or "", "status": status or "", "form": form or ""},
+            asked=chosen | typed, wrong=wrong, paper=paper,
+            fresh={p["id"]: present.freshness(p, directory.as_of) for p in page.items},
+            here_printed=url("/projects", shown, {**chosen, **typed, "print": "1"}),
+            file={f: url("/v1/projects", DEFAULT, {**file, "format": f}) for f in ("xlsx", "csv")}, most=MAX_N,
         )  # fmt: skip
 
     return await service.run(work)
+
+
+def _millions(text: str, lang: Lang) -> float | None:
+    """US dollars of an amount in millions as readers of `lang` write it; None where it is no such amount."""
+    try:
+        amount = float(forms.number_of(text, lang))
+    except ValueError:
+        return None
+    return amount * MILLION if 0 < amount < MOST_MILLIONS else None
 
 
 def _project_order(project: Mapping[str, Any]) -> tuple[int, float, str]:
@@ -64,25 +92,24 @@ def _project_order(project: Mapping[str, Any]) -> tuple[int, float, str]:
     return place, -(project["value_usd_max"] or project["value_usd_min"] or 0.0), project["id"]
 
 
-def _project_options(directory: Directory, lang: Lang) -> dict[str, list[tuple[str, str, int]]]:
-    """Filter -> (value, name, number of projects) of the values that occur."""
+def _project_options(directory: Directory, lang: Lang) -> Options:
     env = environment(lang)
     frame = directory.present_projects()
-    found: dict[str, list[tuple[str, str, int]]] = {}
-    for field in ("sector", "status", "form"):
+    order = {s: i for i, s in enumerate(STATUS_ORDER)}
+    found: Options = {}
+    for field in ("sector", "status", "form", "country"):
         counted = [(r[field], r["count"]) for r in frame[field].drop_nulls().value_counts().iter_rows(named=True)]
         match field:
             case "sector":
                 named = [(v, directory.sector_name(v, lang), n) for v, n in counted]
-                found[field] = sorted(named, key=lambda o: fold(o[1]))
-            case "status":
-                order = {s: i for i, s in enumerate(STATUS_ORDER)}
-                named = [(v, str(env.filters["status"](v)), n) for v, n in counted]
-                found[field] = sorted(named, key=lambda o: (order.get(o[0], 99), o[0]))
+            case "country":
+                named = [(v, directory.country_name(v, lang), n) for v, n in counted]
             case _:
-                found[field] = sorted(
-                    ((v, str(env.filters["form"](v)), n) for v, n in counted), key=lambda o: fold(o[1])
-                )
+                named = [(v, str(env.filters[field](v)), n) for v, n in counted]
+        if field == "status":
+            found[field] = sorted(named, key=lambda o: (order.get(o[0], 99), o[0]))
+        else:
+            found[field] = sorted(named, key=lambda o: fold(o[1]))
     return found
 
 
@@ -95,6 +122,7 @@ async def project_page(
     sector: Asked = None,
     cursor: Cursor = None,
     sort: PageSort = "partner",
+    paper: Paper = None,
     lang: PageLang = None,
 ) -> Response:
     """One project: facts with source, weak points, ranked partners with evidence."""
@@ -107,12 +135,24 @@ async def project_page(
         given = {"country": country or "", "kind": kind or "", "sector": sector or ""}
         filters = lists.filters_of(directory, {k: (v,) for k, v in given.items() if v}, mark="?")
         question = Question(project_id=project_id, sort=sort)
-        found, failure = listing.found(request, question, shown, cursor=cursor, filters=filters)
+        found: listing.Listing | None = None
+        failure, making = None, False
+        try:
+            found, failure = listing.found(
+                request, question, shown, cursor=cursor, filters=filters, opened=paper == "1",
+                n=listing.PRINTED if paper else listing.SHOWN,
+            )  # fmt: skip
+        except NotFoundError:  # written a moment ago: it is on record, and the engine takes it in soon
+            making = True
+        here = f"/projects/{project_id}"
         page = render(
             request, "project.html", shown,
             project=project, deals=lists.deals(directory, project_id=project_id),
             missing=present.missing_facts(project), weak=present.weak_points(project, directory.as_of),
+            fresh=present.freshness(project, directory.as_of), places=maps.places_of(project["place"]),
             asked=given, paging=listing.paging(cursor, given, sort), options=_partner_options(directory, shown),
+            filtered=_named(directory, given, shown), paper=paper, making=making,
+            printed={p: url(here, shown, {**given, "sort": sort, "print": p}) for p in ("short", "1")},
             **listing.context(request, found, failure),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
@@ -120,14 +160,27 @@ async def project_page(
     return await exposures.answer(request, work, channel="page")
 
 
-def _partner_options(directory: Directory, lang: Lang) -> dict[str, list[tuple[str, str, int]]]:
+def _partner_options(directory: Directory, lang: Lang) -> Options:
     frame = directory.facts.partners
     env = environment(lang)
     count = {f: dict(frame[f].drop_nulls().value_counts().iter_rows()) for f in ("country", "kind")}
     countries = [(c, directory.country_name(c, lang), n) for c, n in count["country"].items()]
     kinds = [(k, str(env.filters["kind"](k)), count["kind"].get(k, 0)) for k in PARTNER_KINDS if k in count["kind"]]
+    sectors = {s["id"]: s["partners"] for s in directory.shelves["sectors"].frame.iter_rows(named=True)}
     return {
         "country": sorted(countries, key=lambda o: fold(o[1])),
         "kind": kinds,
-        "sector": [(s, directory.sector_name(s, lang), 0) for s in sorted(directory.city_sectors)],
+        "sector": sorted(
+            ((s, directory.sector_name(s, lang), sectors.get(s, 0)) for s in directory.city_sectors),
+            key=lambda o: fold(o[1]),
+        ),
     }
+
+
+def _named(directory: Directory, given: Mapping[str, str], lang: Lang) -> Sequence[str]:
+    """The filters in words, for the head of a printed list."""
+    names = {
+        "country": lambda v: directory.country_name(v.upper(), lang), "kind": environment(lang).filters["kind"],
+        "sector": lambda v: directory.sector_name(v, lang),
+    }  # fmt: skip
+    return [str(names[k](v)) for k, v in given.items() if v]
