@@ -20,6 +20,9 @@ Source: Siddiqi, Credit Risk Scorecards, 2006, ch. 10; a convention, not a test.
 NOTHING = 1e-4
 """Share that stands for a class which is empty in one of the periods, so that the logarithm exists. Source: custom."""
 
+VISIBLE = 0.0005
+"""Change of a share that is seen when it is printed with a tenth of a percentage point."""
+
 Band = Literal["small", "middle", "large"]
 
 
@@ -72,6 +75,11 @@ class Filled:
     def change(self) -> float | None:
         """Now less then; None where one of them is not known."""
         return None if self.then is None or self.now is None else self.now - self.then
+
+    @property
+    def moved(self) -> bool:
+        """The share differs by what a tenth of a percentage point shows."""
+        return self.change is not None and abs(self.change) >= VISIBLE
 
 
 def periods(fitted_on: date, today: date) -> Periods:

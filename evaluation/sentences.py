@@ -133,14 +133,19 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "{} nhãn trong {} truy vấn: đều là thương vụ tại Việt Nam được báo chí đưa tin",
     ),
     (
+        "Pairs with a deal that are no labels: {} record read from its deal, {} before the first year, {} undated",
+        "Cặp có thương vụ nhưng không thành nhãn: {} có hồ sơ lấy từ chính thương vụ, {} trước năm đầu tiên, {} không "
+        "rõ ngày",
+    ),
+    (
         "Pairs with a deal that are no labels: {}",
         "Cặp có thương vụ nhưng không thành nhãn: {}",
     ),
     (
-        "{} labels are left out because nobody would have listed the partner: its record was read from that deal or a "
-        "later one ({})",
-        "{} nhãn bị bỏ vì khi đó không ai liệt kê được đối tác: hồ sơ của họ lấy từ chính thương vụ đó hoặc về sau "
-        "({})",
+        "{} labels are left out because nobody would have listed the partner: its record was read from a deal of its "
+        "own that was still to come ({})",
+        "{} nhãn bị bỏ vì khi đó không ai liệt kê được đối tác: hồ sơ của họ lấy từ một thương vụ của chính họ, lúc đó "
+        "chưa diễn ra ({})",
     ),
     (
         "Years without a label: {}",

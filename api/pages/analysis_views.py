@@ -30,8 +30,8 @@ WIDTH, MARGIN, STEP = 240.0, 6.0, 11.0
 KINDS = ("now", "before", "rival")
 
 TABLE_NAMES = {
-    "projects": _("dự án"), "partners": _("đối tác"), "deals": _("thương vụ"), "footprint": _("nơi hoạt động"),
-    "investor_criteria": _("tiêu chí chọn nhà đầu tư"), "countries": _("quốc gia"),
+    "projects": _("các dự án"), "partners": _("các đối tác"), "deals": _("các thương vụ"),
+    "footprint": _("nơi hoạt động"), "investor_criteria": _("tiêu chí chọn nhà đầu tư"), "countries": _("các quốc gia"),
     "country_ties": _("hiệp định và quan hệ giữa các nước"), "city_sectors": _("ngành của Thành phố"),
     "activity_tags": _("nhãn hoạt động"), "terms": _("từ điển thuật ngữ"), "isic": _("ngành kinh tế (ISIC)"),
 }  # fmt: skip
@@ -55,7 +55,7 @@ DIFFERENCE_NAMES = {
     "revision": _("phiên bản chương trình"), "calibration": _("hiệu chỉnh xác suất"),
 }  # fmt: skip
 COUNT_NAMES = {
-    "projects": _("dự án"), "partners": _("đối tác"), "deals": _("thương vụ"),
+    "projects": _("các dự án"), "partners": _("các đối tác"), "deals": _("các thương vụ"),
     "positive_deals": _("thương vụ dùng làm nhãn"), "labelled_queries": _("dự án có nhãn"),
     "held_queries": _("dự án được giữ lại để đo"), "trials": _("lần thử để hiệu chỉnh xác suất"),
     "labels": _("cặp dự án – đối tác có nhãn"),

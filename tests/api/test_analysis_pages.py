@@ -271,7 +271,7 @@ def test_rows_that_came_after_the_fit_are_counted(offices: Offices, engines: Any
     engines[0]["recorded_at"] = "2020-01-01T00:00:00+00:00"
     text = page(offices, "/analysis/drift").text
     with Store.open(offices.url) as store:
-        for table, name in (("projects", "dự án"), ("partners", "đối tác")):
+        for table, name in (("projects", "các dự án"), ("partners", "các đối tác")):
             assert re.search(rf"{name} Mới ?: {store.read(table).height} ", text), table
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.drift import ENOUGH, by, filled, periods, shift, stability
+from evaluation.drift import ENOUGH, Filled, by, filled, periods, shift, stability
 
 SHARES = st.dictionaries(st.sampled_from("abcde"), st.floats(0, 1000), max_size=5)
 
@@ -73,3 +73,9 @@ def test_fields_are_filled_or_not() -> None:
     assert (kind.then, kind.now) == (0.75, 0.0)
     (unknown,) = filled("partners", ["isic"], None, now.head(0))
     assert (unknown.then, unknown.now, unknown.change) == (None, None, None)
+    assert [f.moved for f in (isic, unknown)] == [True, False]
+
+
+@pytest.mark.parametrize(("then", "now", "moved"), [(0.5, 0.5004, False), (0.5, 0.4994, True), (None, 0.5, False)])
+def test_a_change_that_could_not_be_printed_is_none(then: float | None, now: float, moved: bool) -> None:
+    assert Filled(table="partners", field="isic", then=then, now=now).moved is moved
