@@ -57,6 +57,8 @@ class Directory:
 
     def __init__(self, facts: Facts, *, missions: pl.DataFrame, accreditation: pl.DataFrame) -> None:
         self.as_of: date = facts.as_of
+        self.mark = object()
+        """Told apart from every other reading; what was drawn of this one is known by it."""
         self.facts = facts
         reference = facts.reference
         self.countries: dict[str, dict[str, Any]] = {r["country"]: r for r in reference.countries.to_dicts()}

@@ -14,6 +14,7 @@ from api.guard import GuardedRoute
 from api.language import DEFAULT, _
 from api.nearby import nearest
 from api.pages import geography, listing
+from api.pages.keeping import render_kept
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
 from api.schemas import Lang
 from api.service import Service
@@ -66,26 +67,20 @@ class Line:
 @router.get("/countries")
 async def countries_page(request: Request, q: Asked = None, lang: PageLang = None) -> Response:
     """Countries with partners, missions or ties, those with most partners first."""
-    service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
-    def work() -> Response:
-        directory = service.directory
+    def content(directory: Directory) -> dict[str, Any]:
         lines = _lines(directory, shown)
         counts: dict[str, float | None] = {line.code: float(line.partners) for line in lines if line.partners}
         words = fold(nfc(q or "")).split()
-        passing = [line for line in lines if all(w in _told(directory, line.code) for w in words)]
-        unplaced = directory.facts.partners["country"].null_count()
-        return render(
-            request, "countries.html", shown,
-            lines=passing, total=len(lines), q=q or "", unplaced=unplaced, shades=geography.shaded(
-                directory, counts, shown
-            ),
-            partners=directory.facts.partners.height, with_partners=len(counts), names=(LEVELS, TIES),
-            directory=directory, as_of=directory.as_of,
-        )  # fmt: skip
+        return {
+            "lines": [line for line in lines if all(w in _told(directory, line.code) for w in words)],
+            "total": len(lines), "q": q or "", "unplaced": directory.facts.partners["country"].null_count(),
+            "shades": geography.shaded(directory, counts, shown), "partners": directory.facts.partners.height,
+            "with_partners": len(counts), "names": (LEVELS, TIES), "directory": directory, "as_of": directory.as_of,
+        }  # fmt: skip
 
-    return await service.run(work)
+    return await Service.of(request).run(render_kept, request, "countries.html", shown, content)
 
 
 @router.get("/countries/{iso2}")

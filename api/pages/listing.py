@@ -19,6 +19,7 @@ from api import present
 from api.guard import caller_of
 from api.language import environment
 from api.pages.rendering import acts
+from api.pages.telling import sentence
 from api.schemas import MAX_N, Lang
 from api.service import Keeping, Service
 from matcher.errors import SourceError, StaleArtefactError
@@ -32,9 +33,9 @@ SHOWN = 20
 PRINTED = 100
 """Matches of the print view."""
 KEPT = 256
-"""Lists that a process keeps drawn, of some 200 kB each."""
-_CUT = "<!-- standing -->"
-"""Where in a drawn row the reader's own standing belongs."""
+"""Drawings that a process keeps, of at most some 500 kB each."""
+_CUT, _END = "<!-- standing -->", "<!-- row -->"
+"""Where in a drawn row the reader's own standing belongs, and where a row ends."""
 
 _ALL = Filters()
 
@@ -75,21 +76,21 @@ class Listing:
 
 
 class Drawings:
-    """The lists that a process keeps drawn; threads share it."""
+    """What a process keeps drawn, lists and parts of pages; threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[object, ...], Listing] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
-    def get(self, key: tuple[object, ...]) -> Listing | None:
-        """The list of that key, if it is kept."""
+    def get(self, key: tuple[object, ...]) -> Any:
+        """What is kept under that key; None where nothing is."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def put(self, key: tuple[object, ...], made: Listing) -> None:
-        """The list is kept; the one that was asked for longest ago may go."""
+    def put(self, key: tuple[object, ...], made: object) -> None:
+        """It is kept; what was asked for longest ago may go."""
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > KEPT:
@@ -98,12 +99,12 @@ class Drawings:
 
 def found(
     request: Request, query: Query, lang: Lang, *, n: int = SHOWN, cursor: str | None = None, filters: Filters = _ALL,
-    opened: bool = False,
+    opened: int = 0,
 ) -> tuple[Listing | None, str | None]:  # fmt: skip
     """The list, or why there is none: facts are shown even while the engine is missing.
 
     Args:
-        opened: the full evidence of every row stands open, for paper.
+        opened: so many rows, from the first, have their full evidence open, for paper.
     """
     service = Service.of(request)
     kept: Drawings = request.app.state.drawings
@@ -112,27 +113,36 @@ def found(
         key: tuple[object, ...] | None = None
         if isinstance(maker, Keeping):
             key = (*maker.stamp(query), query, filters, n, cursor, lang, opened)
-            drawn = kept.get(key)
-            if drawn is not None:
-                return drawn, None
-        made = maker.match(query, n=n, filters=filters, as_of=None, cursor=cursor)
+            before: Listing | None = kept.get(key)
+            if before is not None:
+                return before, None
+        served = (
+            maker.kept(query, n=n, cursor=cursor, lang=lang) if isinstance(maker, Keeping) and filters == _ALL else None
+        )
+        if served is None:
+            made = maker.match(query, n=n, filters=filters, as_of=None, cursor=cursor)
+        else:
+            from matcher.jobs import rereading  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
+
+            made = rereading.match_list(served, lang)
     except (SourceError, StaleArtefactError) as reason:
-        return None, str(reason)
+        return None, sentence(str(reason), lang)
     drawn = _drawn(service, made, lang, opened=opened)
     if key is not None:
         kept.put(key, drawn)
     return drawn, None
 
 
-def _drawn(service: Service, made: MatchList, lang: Lang, *, opened: bool) -> Listing:
+def _drawn(service: Service, made: MatchList, lang: Lang, *, opened: int) -> Listing:
     directory = service.directory
-    template = environment(lang).get_template("match_row.html")
+    template = environment(lang).get_template("match_rows.html")
     asked = made.query
     shown = {"show_project": asked.project_id is None, "show_partner": asked.partner_id is None, "opened": opened}
     rows = []
     told = present.rows(made, directory, lang)
+    drawn = iter(template.render(rows=told, directory=directory, **shown).split(_END))
     for row in told:
-        before, _, after = template.render(row=row, directory=directory, **shown).partition(_CUT)
+        before, _, after = next(drawn).partition(_CUT)
         m = row.match
         rows.append(
             DrawnRow(

@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import exposures, lists
+from api.directory import Directory
 from api.guard import GuardedRoute
 from api.language import DEFAULT
 from api.pages import changing, geography, listing
+from api.pages.keeping import render_kept
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, is_own_mission, render
 from api.schemas import Lang
 from api.service import Service
@@ -39,26 +42,23 @@ class OwnWork:
 @router.get("/missions")
 async def missions_page(request: Request, q: Asked = None, lang: PageLang = None) -> Response:
     """The missions abroad with the countries each covers."""
-    service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
-    def work() -> Response:
-        directory = service.directory
+    def content(directory: Directory) -> dict[str, Any]:
         words = lists.search_words(q) if q and q.strip() else None
         page = directory.page("missions", q=words, filters={}, n=10_000, cursor=None)
         items = sorted(
             page.items, key=lambda m: (fold(directory.country_name(m["country"], shown)), m["type"], m["id"])
         )
-        known = sum(1 for m in page.items if m["accreditation_known"])
         covering = Counter(c for m in page.items for c in {c["country"] for c in m["covers"]})
-        return render(
-            request, "missions.html", shown,
-            missions=items, total=page.total, known=known, directory=directory, as_of=directory.as_of, q=q or "",
-            shades=geography.shaded(directory, dict(covering), shown),
-            seats=geography.seats(directory, items, shown),
-        )  # fmt: skip
+        return {
+            "missions": items, "total": page.total, "directory": directory, "as_of": directory.as_of, "q": q or "",
+            "known": sum(1 for m in page.items if m["accreditation_known"]),
+            "shades": geography.shaded(directory, dict(covering), shown),
+            "seats": geography.seats(directory, items, shown),
+        }  # fmt: skip
 
-    return await service.run(work)
+    return await Service.of(request).run(render_kept, request, "missions.html", shown, content)
 
 
 @router.get("/missions/{mission_id}")
