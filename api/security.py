@@ -17,7 +17,7 @@ from api.guard import PASSED_ON
 
 MAX_BODY_BYTES = 1 << 20
 MAX_FILE_BYTES = 20 << 20
-FILE_PATHS = ("/v1/imports",)
+FILE_PATHS = ("/v1/imports", "/imports")
 """Where files are sent; the rest of the service takes no larger body than `MAX_BODY_BYTES`."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Host names that are answered without any setting: a web page of somebody else cannot reach the service under a name

@@ -1,7 +1,265 @@
-"""The pipeline of an office: its work, contacts, shortlists, outcomes and what is due."""
+"""The pipeline of an office: its work as a board and as a table, contacts, shortlists, outcomes and what is due."""
 
-from fastapi import APIRouter
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlencode
 
-from api.guard import GuardedRoute
+import orjson
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
 
-router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+from api import pipeline as asked_of
+from api.filters import cursor_of, foreign, start_after
+from api.guard import GuardedRoute, caller_of
+from api.language import DEFAULT
+from api.lists import search_words
+from api.pages import pipeline_fields
+from api.pages.rendering import Asked, Cursor, PageLang, render
+from api.schemas import MAX_N, Lang
+from api.service import Service
+from matcher import stages
+from matcher.store import reminders
+from matcher.store.desk import Acting
+from matcher.store.funnel import Funnel, funnel
+from matcher.store.pipeline_rows import ASSIGNMENT, INTERACTION, OUTCOME, SHORTLIST, Kind, Page, page
+from matcher.store.reminders import REMINDERS
+
+router = APIRouter(prefix="/pipeline", include_in_schema=False, route_class=GuardedRoute)
+
+CARDS = 12
+"""Cards of a column; the table has the others."""
+ENDED = 10
+"""Work that has ended, below the board."""
+ROWS = 50
+SORTED = 1_000
+"""Work that is put in order; of more the newest."""
+DUE = 5
+BAR = 200
+"""Width of the funnel, in its own units."""
+_PLACE = TypeAdapter(tuple[int, date | None, int, str, str])
+"""Where a page of reminders ends: number of the kind, since when, identifier, partner and project."""
+
+Named = Annotated[str | None, Query(max_length=200)]
+Order = Annotated[Literal["new", "next", "value", "stage"], Query()]
+
+
+# Work
+
+
+@router.get("")
+async def pipeline_page(
+    request: Request, view: Annotated[Literal["board", "table"], Query()] = "board", q: Asked = None,
+    stage: Named = None, status: Named = None, lead: Named = None, partner_id: Named = None, project_id: Named = None,
+    sort: Order = "new", number: Annotated[int, Query(alias="page", ge=1, le=1_000)] = 1, lang: PageLang = None,
+) -> Response:  # fmt: skip
+    """The work of the office: a board by stage, or a table that can be sorted and filtered."""
+    shown: Lang = lang or DEFAULT
+    given = {"q": q, "stage": stage, "status": status, "lead": lead, "partner_id": partner_id,
+             "project_id": project_id}  # fmt: skip
+    if view == "board":
+        return await Service.of(request).run(_board, request, given, shown)
+    return await Service.of(request).run(_table, request, given, sort, number, shown)
+
+
+def _board(request: Request, given: Mapping[str, str | None], lang: Lang) -> Response:
+    words, filters = _filters({k: given[k] for k in ("q", "lead", "partner_id", "project_id")})
+    with Service.of(request).acting(request) as acting:
+        day = reminders.today(acting.cursor)
+        columns = [
+            (step, _cards(page(acting.cursor, ASSIGNMENT, filters={**filters, "stage": (step,),
+                                                                   "status": stages.RUNNING}, q=words, n=CARDS), day))
+            for step in stages.STAGES
+        ]  # fmt: skip
+        ended = page(acting.cursor, ASSIGNMENT, filters={**filters, "status": ("lost", "done")}, q=words, n=ENDED)
+        counted = funnel(acting.cursor)
+        due, waiting, _more = reminders.due(acting.cursor, as_of=day, n=DUE)
+    return render(
+        request, "pipeline_board.html", lang,
+        columns=columns, ended=ended, funnel=counted, bars=_bars(counted), due=due, waiting=waiting, today=day,
+        asked=given, stages=stages.STAGES, filtered=any(given.values()), **_frame(request),
+    )  # fmt: skip
+
+
+def _cards(found: Page, day: date) -> dict[str, Any]:
+    """A column: what is late first, then what comes next."""
+    today = day.isoformat()
+    items = [
+        {**item, "late": item["status"] == "active" and item["next_on"] is not None and item["next_on"] < today}
+        for item in found.items
+    ]
+    items.sort(key=lambda i: (i["status"] != "active", i["next_on"] or "9999", -i["id"]))
+    return {"cards": items, "total": found.total}
+
+
+def _bars(counted: Funnel) -> list[dict[str, Any]]:
+    """The funnel: a centred bar per stage, as wide as its share of the widest."""
+    most = max((step.works for step in counted.steps), default=0) or 1
+    out = []
+    for step in counted.steps:
+        width = round(BAR * step.works / most, 1)
+        out.append({"step": step, "x": round((BAR - width) / 2, 1), "width": width})
+    return out
+
+
+def _table(request: Request, given: Mapping[str, str | None], sort: str, number: int, lang: Lang) -> Response:
+    words, filters = _filters(given)
+    with Service.of(request).acting(request) as acting:
+        day = reminders.today(acting.cursor)
+        found = page(acting.cursor, ASSIGNMENT, filters=filters, q=words, n=SORTED)
+        waiting = _waiting(acting, day)
+    rows = sorted(_cards(found, day)["cards"], key=lambda i: -i["id"])
+    last = stages.STAGES.index
+    order: Mapping[str, Any] = {
+        "next": lambda i: i["next_on"] or "9999", "value": lambda i: -(i["value_usd"] or 0),
+        "stage": lambda i: -last(i["stage"]),
+    }  # fmt: skip
+    if sort in order:
+        rows.sort(key=order[sort])
+    start = (number - 1) * ROWS
+    return render(
+        request, "pipeline_table.html", lang,
+        rows=rows[start : start + ROWS], total=found.total, cut=found.total > SORTED, most=SORTED, sort=sort,
+        number=number, last=start + ROWS >= len(rows), asked=given, stages=stages.STAGES, waiting=waiting,
+        first={k: v for k, v in given.items() if v}, query=_query(given), today=day, **_frame(request),
+    )  # fmt: skip
+
+
+# Contacts, shortlists, outcomes
+
+
+@router.get("/interactions")
+async def interactions_page(
+    request: Request, q: Asked = None, kind: Named = None, partner_id: Named = None, project_id: Named = None,
+    cursor: Cursor = None, lang: PageLang = None,
+) -> Response:  # fmt: skip
+    """The contacts of the office, newest first."""
+    given = {"q": q, "kind": kind, "partner_id": partner_id, "project_id": project_id}
+    return await Service.of(request).run(_listed, request, INTERACTION, given, cursor, lang or DEFAULT)
+
+
+@router.get("/shortlists")
+async def shortlists_page(
+    request: Request, q: Asked = None, partner_id: Named = None, project_id: Named = None, cursor: Cursor = None,
+    lang: PageLang = None,
+) -> Response:  # fmt: skip
+    """Partners that the office keeps in view, by project."""
+    given = {"q": q, "partner_id": partner_id, "project_id": project_id}
+    return await Service.of(request).run(_listed, request, SHORTLIST, given, cursor, lang or DEFAULT)
+
+
+@router.get("/outcomes")
+async def outcomes_page(
+    request: Request, q: Asked = None, result: Named = None, verified: Named = None, partner_id: Named = None,
+    project_id: Named = None, cursor: Cursor = None, lang: PageLang = None,
+) -> Response:  # fmt: skip
+    """How it ended, and what another person has verified."""
+    given = {"q": q, "result": result, "verified": verified, "partner_id": partner_id, "project_id": project_id}
+    return await Service.of(request).run(_listed, request, OUTCOME, given, cursor, lang or DEFAULT)
+
+
+def _listed(request: Request, kind: Kind, given: Mapping[str, str | None], cursor: str | None, lang: Lang) -> Response:
+    words, filters = _filters(given)
+    digest = asked_of.digest_of([kind.table, words, filters])
+    before = asked_of.start_before(cursor, digest)
+    with Service.of(request).acting(request) as acting:
+        day = reminders.today(acting.cursor)
+        found = page(acting.cursor, kind, filters=filters, q=words, n=ROWS, before=before)
+        waiting = _waiting(acting, day)
+    caller = caller_of(request)
+    rows = [{**item, "own": pipeline_fields.is_own(caller, item)} for item in found.items]
+    return render(
+        request, f"pipeline_{kind.plural}.html", lang,
+        rows=rows, total=found.total, asked=given, first={k: v for k, v in given.items() if v}, cursor=cursor,
+        next=None if found.next is None else cursor_of(digest, str(found.next)), query=_query(given),
+        waiting=waiting, today=day, **_frame(request),
+    )  # fmt: skip
+
+
+# What is due
+
+
+@router.get("/reminders")
+async def reminders_page(
+    request: Request, kind: Named = None, cursor: Cursor = None, lang: PageLang = None
+) -> Response:  # fmt: skip
+    """What has waited too long, longest first."""
+    return await Service.of(request).run(_due, request, kind, cursor, lang or DEFAULT)
+
+
+def _due(request: Request, kind: str | None, cursor: str | None, lang: Lang) -> Response:
+    chosen = asked_of.choice([kind], REMINDERS, "?kind") if kind else ()
+    kinds = tuple(k for k in REMINDERS if k in chosen or not chosen)
+    with Service.of(request).acting(request) as acting:
+        day = reminders.today(acting.cursor)
+        digest = asked_of.digest_of(["reminders", kinds, day])
+        after = None if cursor is None else _place(cursor, digest)
+        rows, total, place = reminders.due(acting.cursor, as_of=day, kinds=kinds, n=ROWS, after=after)
+        waiting = total if not chosen and cursor is None else _waiting(acting, day)
+    return render(
+        request, "pipeline_reminders.html", lang,
+        rows=rows, total=total, asked={"kind": kind}, kinds=REMINDERS, cursor=cursor,
+        first={"kind": kind} if kind else {},
+        next=None if place is None else cursor_of(digest, orjson.dumps(place).decode()), waiting=waiting, today=day,
+        **_frame(request),
+    )  # fmt: skip
+
+
+def _place(cursor: str, digest: str) -> list[Any]:
+    """Where the page before ended.
+
+    Raises:
+        InputError: the cursor is damaged or was given for another search.
+    """
+    try:
+        return list(_PLACE.validate_json(start_after(cursor, digest)))
+    except ValidationError:
+        raise foreign(cursor) from None
+
+
+# Inside
+
+
+def _waiting(acting: Acting, day: date) -> int:
+    """How many reminders there are."""
+    return reminders.due(acting.cursor, as_of=day, n=1)[1]
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "stage": stages.STAGES, "status": get_args(stages.Status), "kind": get_args(stages.Contact),
+    "result": get_args(stages.Result),
+}  # fmt: skip
+
+
+def _filters(given: Mapping[str, str | None]) -> tuple[str | None, dict[str, Any]]:
+    """The words of a search, and the filters that are set.
+
+    Raises:
+        InputError: a value is none of those that there are.
+    """
+    q = given.get("q")
+    words = search_words(q) if q and q.strip() else None
+    filters: dict[str, Any] = {}
+    for name, value in given.items():
+        if not value or name == "q":
+            continue
+        if name in ("lead", "verified"):
+            filters[name] = asked_of.choice([value], ("yes", "no"), f"?{name}")[0] == "yes"
+        elif name in _CHOICES:
+            filters[name] = asked_of.choice([value], _CHOICES[name], f"?{name}")
+        else:
+            filters[name] = (value,)
+    return words, filters
+
+
+def _query(given: Mapping[str, str | None]) -> str:
+    """The filters as the API takes them, for the links to the same rows as a file."""
+    said = {k: {"yes": "true", "no": "false"}.get(v, v) for k, v in given.items() if v}
+    return urlencode([*said.items(), ("n", MAX_N)])
+
+
+def _frame(request: Request) -> dict[str, Any]:
+    """What every page of the pipeline shows beside its own."""
+    caller = caller_of(request)
+    return {"directory": Service.of(request).directory, "may_export": caller.may_export and "export" in caller.scopes}

@@ -1,7 +1,9 @@
 """What every page shares: when a page is asked for, how one is made, errors as pages, and what was just done."""
 
 import re
+import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from api.guard import caller_of
 from api.language import DEFAULT, environment, url
+from api.pages import telling
 from api.pages.helping import HELP
 from api.schemas import MAX_CURSOR_CHARS, Lang
 from matcher.identity import Caller
@@ -27,10 +30,11 @@ _CITY = ("officer", "admin")
 
 
 class Done(NamedTuple):
-    """What the reader did on the page before: the kind of record and its identifier."""
+    """What the reader did on the page before: the kind of record, its identifier, and a key to undo it once."""
 
     what: str
     id: str
+    key: str
 
 
 def wants_page(request: Request) -> bool:
@@ -68,6 +72,7 @@ def render(request: Request, template: str, lang: Lang, status: int = 200, **con
         .render(
             switch=switch, path=request.url.path, here=switch[lang], me=caller, acts=acts(caller),
             of_city=of_city(caller), home=None if caller is None else home_of(caller), done=_done(request), helps=HELP,
+            tell=partial(telling.sentence, lang=lang),
             **context,
         )
     )  # fmt: skip
@@ -77,7 +82,7 @@ def render(request: Request, template: str, lang: Lang, status: int = 200, **con
 
 def _done(request: Request) -> Done | None:
     found = _DONE.fullmatch(request.query_params.get("done", ""))
-    return None if found is None else Done(*found.groups())
+    return None if found is None else Done(found[1], found[2], uuid.uuid4().hex)
 
 
 def error(

@@ -36,7 +36,7 @@ _SLOT = re.compile(r"\{([a-z_]+)\}")
 _SHAPES = {
     "n": r"[\d.,e+-]+", "least": r"[\d.e+-]+", "most": r"[\d.,e+-]+",
     "literals": r"'[^']*'(?:, '[^']*')*(?: or '[^']*')?",
-    "field": r"[\w-]+", "fields": r"\w+(?:(?: or |, )\w+)*", "day": r"\d{4}-\d\d-\d\d",
+    "field": r"[\w-]+", "key": r"\w+", "fields": r"\w+(?:(?: or |, )\w+)*", "day": r"\d{4}-\d\d-\d\d",
     "pointer": r"\??[/\w.-]*", "column": r"[^\n]+?",
 }  # fmt: skip
 """Slot -> what it may hold; any text where none stands here."""
@@ -95,7 +95,7 @@ def cell(wrong: Mapping[str, Any], lang: Lang) -> Told:
     if wrong["row"] is None or wrong["column"] is None:
         return why
     place = {"sheet": wrong["sheet"], "row": wrong["row"], "column": wrong["column"], "why": why}
-    return Told(_translate(IN_CELL if wrong["sheet"] else IN_ROW, lang) % place, why.original)
+    return Told(say(IN_CELL if wrong["sheet"] else IN_ROW, lang) % place, why.original)
 
 
 def cell_reason(wrong: Mapping[str, Any], lang: Lang) -> Told:
@@ -115,13 +115,14 @@ def field_name(pointer: str, lang: Lang, of: str = "") -> str:
     parts = [p for p in re.split(r"[/?.]", pointer) if p and not p.isdigit()]
     name = parts[-1] if parts else ""
     label = OF_KIND.get(f"{of}.{name}") or FIELD_NAMES.get(name)
-    return _translate(label, lang) if label else name
+    return say(label, lang) if label else name
 
 
 # Inside
 
 
-def _translate(text: str, lang: Lang) -> str:
+def say(text: str, lang: Lang) -> str:
+    """A text of the catalogues in a language."""
     return _catalogue(lang).gettext(text)
 
 
@@ -163,16 +164,16 @@ def _fill(patterns: tuple[Pattern, ...], text: str, lang: Lang) -> str | None:
         found = pattern.fullmatch(text)
         if found:
             slots = {name: _SLOTS.get(name, _as_it_is)(value, lang) for name, value in found.groupdict().items()}
-            return _translate(said, lang) % slots
+            return say(said, lang) % slots
     return None
 
 
 def _unknown(general: str, original: str, lang: Lang) -> Told:
-    return Told(original) if lang == "en" else Told(_translate(general, lang), original)
+    return Told(original) if lang == "en" else Told(say(general, lang), original)
 
 
 def _with(frame: str, said: Told, near: str, lang: Lang) -> Told:
-    return Told(_translate(frame, lang) % {"sentence": said, "near": near}, said.original)
+    return Told(say(frame, lang) % {"sentence": said, "near": near}, said.original)
 
 
 def _joined(said: Iterable[Told]) -> Told:
@@ -189,7 +190,7 @@ def _as_it_is(value: str, _lang: Lang) -> str:
 
 
 def _named(value: str, lang: Lang, *, names: Mapping[str, str]) -> str:
-    return _translate(names[value], lang) if value in names else value
+    return say(names[value], lang) if value in names else value
 
 
 def _choices(value: str, lang: Lang, *, joint: str = " or ") -> str:
@@ -200,25 +201,36 @@ def codes(values: list[str], lang: Lang) -> str:
     """Codes by their names; where they are written into files, with the code unless the name is understood, too."""
     for names in OWN_CODES:
         if set(values) <= set(names):
-            return ", ".join(_translate(names[v], lang) for v in values)
+            return ", ".join(say(names[v], lang) for v in values)
     for place, labels in FILE_LABELS.items():
         if set(values) <= set(labels):
             return ", ".join(_label(v, labels[v][lang], place, lang) for v in values)
     for place, names in FILE_CODES.items():
         if set(values) <= set(names):
-            return ", ".join(_label(v, _translate(names[v], lang), place, lang) for v in values)
+            return ", ".join(_label(v, say(names[v], lang), place, lang) for v in values)
     return ", ".join(values)
+
+
+def cell_word(code: str, place: str, lang: Lang) -> str:
+    """What a reader may write for a code into a file's column `place`: a word of his language that is understood."""
+    table, _dot, column = place.partition(".")
+    names = FILE_LABELS.get(place, {})
+    return names[code][lang] if code in names and code_of(names[code][lang], table, column) == code else code
 
 
 def _label(code: str, name: str, place: str, lang: Lang) -> str:
     table, _dot, column = place.partition(".")
     if code_of(name, table, column) == code:
         return name
-    return _translate(LABEL_AND_CODE, lang) % {"name": name, "code": code}
+    return say(LABEL_AND_CODE, lang) % {"name": name, "code": code}
 
 
 def _fields(value: str, lang: Lang) -> str:
     return ", ".join(field_name(name, lang) for name in re.split(r" or |, ", value))
+
+
+def _key(value: str, lang: Lang) -> str:
+    return field_name(value, lang, f"{value.removesuffix('_id')}s")
 
 
 def _day(value: str, lang: Lang) -> str:
@@ -251,9 +263,10 @@ _SLOTS: Mapping[str, Callable[[str, Lang], str]] = {
     "other_table": partial(_named, names=TABLE_NAMES), "record": partial(_named, names=TABLE_NAMES),
     "verdict": partial(_named, names=VERDICT_NAMES), "unit": partial(_named, names=UNIT_NAMES),
     "other": partial(_named, names=UNIT_NAMES), "field": field_name, "pointer": field_name, "fields": _fields,
+    "key": _key,
     "codes": partial(_choices, joint=", "), "choices": _choices, "literals": _literals, "day": _day, "n": _number,
     "most": _number, "least": _number, "rate": _number, "limit": _number,
-    "countries": lambda value, lang: _translate(NO_COUNTRY, lang) if value == "no country" else value,
+    "countries": lambda value, lang: say(NO_COUNTRY, lang) if value == "no country" else value,
     "rows": lambda value, _lang: ", ".join(value.split(" and ")), "expected": told, "sentence": sentence,
     "sentences": _sentences_of, "parts": _parts,
 }  # fmt: skip

@@ -38,10 +38,10 @@ FILES: tuple[tuple[str, str], ...] = (
     ("{file} has none of the columns of {table}: it has {columns}; expected {_}",
      _("Tệp không có cột nào của danh mục %(table)s; các cột trong tệp: %(columns)s. Hãy kiểm tra loại dữ liệu đã "
        "chọn, hoặc chọn cách đọc từng cột.")),
-    ("{file} has no column {field}, which identifies the records; it has {columns}. If it is there under another "
+    ("{file} has no column {key}, which identifies the records; it has {columns}. If it is there under another "
      "name, give --map {_}.",
-     _("Tệp thiếu cột “%(field)s” để nhận biết từng bản ghi; các cột trong tệp: %(columns)s. Nếu cột này có tên "
-       "khác, hãy chọn cách đọc cột.")),
+     _("Tệp thiếu cột “%(key)s” để nhận biết từng bản ghi; các cột trong tệp: %(columns)s. Nếu cột này có tên khác, "
+       "hãy chọn cách đọc cột.")),
     ("{file}: there is a heading but no row; expected at least one row",
      _("Tệp chỉ có tiêu đề, chưa có dòng dữ liệu. Hãy thêm ít nhất một dòng.")),
     ("{file}: the file is empty; expected a heading and at least one row",

@@ -54,7 +54,7 @@ def commit(acting: Acting, import_id: int) -> Import:
         raise ConflictError(f"Import {import_id} has errors; correct the file and send it again. Nothing was changed.")
     if found.state == "undone":
         raise ConflictError(f"Import {import_id} was undone; send the file again to import it once more.")
-    options = _options(found.options)
+    options = options_of(found.options)
     content = imports.content(acting.cursor, import_id)
     try:
         checked = _check(acting.store, content, file=found.file, kind=found.kind, options=options)
@@ -140,7 +140,8 @@ def _options_json(options: Options) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _options(told: Mapping[str, Any]) -> Options:
+def options_of(told: Mapping[str, Any]) -> Options:
+    """How a kept file is read, from what is kept of it."""
     day = told["source_on"]
     return Options(
         source=told["source"], source_on=day and date.fromisoformat(day), licence=told["licence"], sheet=told["sheet"],

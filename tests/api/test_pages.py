@@ -168,6 +168,10 @@ def test_mission_names_countries_without_partners_and_unknown_accreditation(clie
     assert "Chưa rõ cơ quan này có kiêm nhiệm" in read(client, "/missions/ae-embassy").text
 
 
+STORED = ("/pipeline", "/imports", "/analysis")
+"""Pages of what the database alone knows; they are walked over a real one."""
+
+
 def test_every_link_of_our_own_leads_somewhere(client: TestClient) -> None:
     seen, waiting = set(), ["/projects", "/missions", "/projects?lang=en"]
     while waiting:
@@ -178,7 +182,7 @@ def test_every_link_of_our_own_leads_somewhere(client: TestClient) -> None:
         answer = client.get(path, headers=HTML)
         assert answer.status_code == 200, path
         if "text/html" in answer.headers["content-type"]:
-            waiting += [x for x in Page(answer.text).links if x.startswith("/")]
+            waiting += [x for x in Page(answer.text).links if x.startswith("/") and not x.startswith(STORED)]
     assert len(seen) > 30
 
 
