@@ -112,16 +112,28 @@ class Memory:
         self._lock = threading.Lock()
         self._found: dict[object, Any] = {}
 
-    def of(self, key: object, make: Callable[[], T]) -> T:
-        """The result of a key, made when it is not there; an exception is nobody's result."""
-        with self._lock:
-            if key not in self._found:
-                made = make()
-                while len(self._found) >= KEPT:
-                    self._found.pop(next(iter(self._found)))
-                self._found[key] = made
-            found: T = self._found[key]
-            return found
+    def of(self, key: object, make: Callable[[], T], *, wait: bool = True) -> T:
+        """The result of a key, made when it is not there; an exception is nobody's result.
+
+        Args:
+            wait: for another thread that computes; else that is an error, so that not all workers stand still.
+
+        Raises:
+            SourceError: another thread computes.
+        """
+        known: T | None = self._found.get(key)
+        if known is not None:
+            return known
+        if not self._lock.acquire(blocking=wait):
+            raise SourceError("Another comparison is being made; reload this page in a few seconds.")
+        try:
+            made: T = self._found[key] if key in self._found else make()
+            while len(self._found) >= KEPT:
+                self._found.pop(next(iter(self._found)))
+            self._found[key] = made
+            return made
+        finally:
+            self._lock.release()
 
 
 _kept: WeakKeyDictionary[Service, Mapping[str, Memory]] = WeakKeyDictionary()
@@ -287,7 +299,7 @@ def compared(service: Service, directory: Directory, pair: tuple[Manifest, Manif
 
     found, failure = None, None
     try:
-        found = _of(service, "compared").of((first["engine"], second["engine"], revision, day), make)
+        found = _of(service, "compared").of((first["engine"], second["engine"], revision, day), make, wait=False)
     except MatcherError as reason:
         failure = str(reason)
     return Compared(differences=engines.differences(first, second), agreement=found, failure=failure)

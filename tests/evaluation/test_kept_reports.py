@@ -3,13 +3,13 @@
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import invented_report as invented
 import pytest
-from conftest import Evaluate
 
 from evaluation import datasets, kept, tables
 from evaluation.qrels import write_run
@@ -164,7 +164,7 @@ def test_fields_of_a_later_program_are_passed_over(whole: Report) -> None:
 
 
 def test_the_command_keeps_its_report_where_the_service_looks(
-    evaluate: Evaluate, small_blind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    evaluate: Callable[..., int], small_blind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("MATCHER_DATA_DIR", str(tmp_path / "data"))
