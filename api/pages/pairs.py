@@ -166,8 +166,7 @@ def _judged(request: Request, form: forms.Sent) -> Response:
     caller = caller_of(request)
     typed = dict(form.fields)
     try:
-        fields = ("project_id", "partner_id", "grade", "reason", "exposure_id")
-        values: dict[str, Any] = {k: typed[k] for k in fields if k in typed}
+        values: dict[str, Any] = dict(typed)  # a field that there is not, such as an office, is refused
         values |= {k: int(values[k]) for k in ("grade", "exposure_id") if _DIGITS.fullmatch(values.get(k, ""))}
         body = forms.read(feedback_shapes.NewJudgment, values)
 

@@ -15,7 +15,7 @@ from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
 from api.pictures import maps
 from api.schemas import MAX_N, Lang
 from api.service import Service
-from matcher.errors import NotFoundError
+from matcher.errors import SourceError, StaleArtefactError
 from matcher.records import PARTNER_KINDS
 from matcher.records import Query as Question
 from matcher.text import fold
@@ -27,7 +27,7 @@ MILLION = 1e6
 MOST_MILLIONS = 1e9
 
 Paper = Annotated[Literal["1", "short"] | None, Query(alias="print")]
-"""The page as a document: `1` with the full evidence, `short` without."""
+"""The page as a document: `1` with the full evidence of the first rows, `short` without."""
 
 Options = dict[str, list[tuple[str, str, int]]]
 """Filter -> (value, name, number of records) of the values that occur."""
@@ -135,15 +135,12 @@ async def project_page(
         given = {"country": country or "", "kind": kind or "", "sector": sector or ""}
         filters = lists.filters_of(directory, {k: (v,) for k, v in given.items() if v}, mark="?")
         question = Question(project_id=project_id, sort=sort)
-        found: listing.Listing | None = None
-        failure, making = None, False
-        try:
+        making, found, failure = _is_new(service, project_id), None, None
+        if not making:
             found, failure = listing.found(
-                request, question, shown, cursor=cursor, filters=filters, opened=paper == "1",
+                request, question, shown, cursor=cursor, filters=filters, opened=listing.SHOWN if paper == "1" else 0,
                 n=listing.PRINTED if paper else listing.SHOWN,
             )  # fmt: skip
-        except NotFoundError:  # written a moment ago: it is on record, and the engine takes it in soon
-            making = True
         here = f"/projects/{project_id}"
         page = render(
             request, "project.html", shown,
@@ -151,13 +148,23 @@ async def project_page(
             missing=present.missing_facts(project), weak=present.weak_points(project, directory.as_of),
             fresh=present.freshness(project, directory.as_of), places=maps.places_of(project["place"]),
             asked=given, paging=listing.paging(cursor, given, sort), options=_partner_options(directory, shown),
-            filtered=_named(directory, given, shown), paper=paper, making=making,
+            filtered=_named(directory, given, shown), paper=paper, making=making, opened=listing.SHOWN,
             printed={p: url(here, shown, {**given, "sort": sort, "print": p}) for p in ("short", "1")},
             **listing.context(request, found, failure),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 
     return await exposures.answer(request, work, channel="page")
+
+
+def _is_new(service: Service, project_id: str) -> bool:
+    """The project was written a moment ago, and the engine has yet to take it in; the page does not wait for that."""
+    maker = service.matchmaker
+    try:
+        behind = maker.revision < maker.store.revision()
+        return behind and project_id not in set(maker.facts.projects["project_id"])
+    except (SourceError, StaleArtefactError):  # no engine: the list tells so
+        return False
 
 
 def _partner_options(directory: Directory, lang: Lang) -> Options:
