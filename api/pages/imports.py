@@ -4,9 +4,11 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
+import polars as pl
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
@@ -14,7 +16,7 @@ from api import pipeline as asked_of
 from api.answers import MEDIA
 from api.filters import cursor_of
 from api.guard import GuardedRoute
-from api.language import DEFAULT
+from api.language import DEFAULT, any_day
 from api.pages import forms, import_templates, pipeline_fields, telling
 from api.pages.forms import Sent
 from api.pages.pipeline_fields import Refused
@@ -28,10 +30,11 @@ from matcher.ingest import neutral
 from matcher.jobs import columns, imports
 from matcher.jobs.columns import Column
 from matcher.jobs.reading import Options
+from matcher.records import TABLES
 from matcher.store import imports as kept
 from matcher.store.desk import Acting
 from matcher.store.imports import Import
-from matcher.text import FORMULA_STARTS, fold, nfc
+from matcher.text import FORMULA_STARTS, fold, nfc, number
 
 router = APIRouter(prefix="/imports", include_in_schema=False, route_class=GuardedRoute)
 
@@ -224,10 +227,28 @@ def _preview(request: Request, number: int, lang: Lang, *, refused: Refused | No
         request, "import.html", lang, 200 if refused is None else refused.status,
         it=found, report=found.report, columns=seen[:MOST_COLUMNS], refused=refused,
         fields=sorted(fields, key=lambda f: fold(f[1])), key=forms.new_key(), names=_names(lang),
-        state_names=_states(lang), field_names=dict(fields),
+        state_names=_states(lang),
         warnings=[(telling.sentence(w["message"], lang), w["rows"]) for w in found.report["warnings"]],
+        examples=[{**e, "field": telling.field_name(e["field"], lang, found.kind),
+                   **{k: _shown(found.kind, e["field"], e[k], lang) for k in ("before", "after")}}
+                  for e in found.report["examples"]],
         errors=[(e, telling.cell_reason(e, lang)) for e in found.report["errors"]],
     )  # fmt: skip
+
+
+def _shown(kind: str, field: str, value: str, lang: Lang) -> str:
+    """A value of a report as readers write it: days, numbers and codes in their language."""
+    dtype = neutral.fields_of(kind)[field]
+    if not value or value.endswith("…"):
+        return value
+    if dtype == pl.Date:
+        return any_day(value, lang) or value
+    if dtype.is_numeric():
+        amount = Decimal(value)
+        return number(amount, lang, 0 if amount == amount.to_integral_value() else 2)
+    if field in TABLES[kind].choices or dtype == pl.Boolean:
+        return telling.code_name(value, f"{kind}.{field}", lang)
+    return value
 
 
 def _errors(request: Request, number: int, lang: Lang) -> Response:

@@ -125,10 +125,11 @@ def _pair(
     explained = service.matchmaker.explain(project_id, partner_id, against=against or None)
     leader = _leader(request, explained.match, lang)
     standing, judged = _people(request, project_id, partner_id)
+    covered = listing.covered(request)
     return render(
         request, "pair.html", lang, status,
         project=project, partner=partner, directory=directory, as_of=explained.match.as_of,
-        leader=leader, standing=standing, judged=judged, key=forms.new_key(), typed=typed or {}, errors=errors or {},
+        leader=leader, workable=covered is None or partner["country"] in covered, standing=standing, judged=judged, key=forms.new_key(), typed=typed or {}, errors=errors or {},
         **present.explanation(explained, directory, lang),
     )  # fmt: skip
 

@@ -28,7 +28,6 @@ from matcher.text import number
 
 MILLION = 1_000_000
 NOTHING = _("chưa có")
-YES, NO = _("có"), _("không")
 MILLIONS = _("%(value)s tr USD")
 
 DAYS = frozenset({"held_on", "next_on", "expected_on", "decided_on", "source_on"})
@@ -152,7 +151,7 @@ def typed(name: str, record: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
 def reads(field: str, value: Any, lang: Lang, directory: Directory) -> str:
     """A value as a sentence holds it."""
     if value is None or isinstance(value, bool):
-        return telling.say(NOTHING if value is None else YES if value else NO, lang)
+        return telling.say(NOTHING if value is None else telling.YES if value else telling.NO, lang)
     if field in _NAMES:
         return telling.say(_NAMES[field].get(value, value), lang)
     if field in DAYS:

@@ -47,6 +47,7 @@ NEARBY = _("%(sentence)s Gần giống: %(near)s.")
 MEANT = _("%(sentence)s Có phải là “%(near)s”?")
 IN_CELL = _("Trang tính “%(sheet)s”, dòng %(row)s, cột “%(column)s”: %(why)s")
 IN_ROW = _("Dòng %(row)s, cột “%(column)s”: %(why)s")
+YES, NO = _("có"), _("không")
 NO_COUNTRY = _("chưa có nước nào")
 LABEL_AND_CODE = _("%(name)s (%(code)s)")
 
@@ -209,6 +210,16 @@ def codes(values: list[str], lang: Lang) -> str:
         if set(values) <= set(names):
             return ", ".join(_label(v, say(names[v], lang), place, lang) for v in values)
     return ", ".join(values)
+
+
+def code_name(code: str, place: str, lang: Lang) -> str:
+    """The name of a code of a table's column; one without a name stays as it is."""
+    if code in ("true", "false", "True", "False"):
+        return say(YES if code.lower() == "true" else NO, lang)
+    names = FILE_LABELS.get(place, {})
+    if code in names:
+        return names[code][lang]
+    return say(FILE_CODES.get(place, {}).get(code, code), lang)
 
 
 def cell_word(code: str, place: str, lang: Lang) -> str:

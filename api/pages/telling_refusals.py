@@ -53,6 +53,8 @@ REFUSALS: tuple[tuple[str, str], ...] = (
      _("Không có báo cáo “%(report)s”. Hãy mở danh sách các báo cáo.")),
     ('There is no engine "{engine}"; choose one from the list.',
      _("Không có mô hình “%(engine)s”. Hãy chọn một mô hình trong danh sách.")),
+    ("Another comparison is being made; reload this page in a few seconds.",
+     _("Đang có một phép so sánh khác. Hãy tải lại trang sau vài giây.")),
     ("This installation cannot open another engine than the one in use.",
      _("Máy chủ này chỉ mở được mô hình đang dùng.")),
     ('No country has the code "{seen}".', _("Không có quốc gia mang mã “%(seen)s”. Hãy mở danh sách quốc gia.")),
