@@ -21,7 +21,6 @@ from api.schemas import MAX_N, Lang
 from api.service import Service
 from matcher import stages
 from matcher.store import reminders
-from matcher.store.desk import Acting
 from matcher.store.funnel import Funnel, funnel
 from matcher.store.pipeline_rows import ASSIGNMENT, INTERACTION, OUTCOME, SHORTLIST, Kind, Page, page
 from matcher.store.reminders import REMINDERS
@@ -29,7 +28,9 @@ from matcher.store.reminders import REMINDERS
 router = APIRouter(prefix="/pipeline", include_in_schema=False, route_class=GuardedRoute)
 
 CARDS = 12
-"""Cards of a column; the table has the others."""
+"""Cards of a column, those that are due first; the table has the others."""
+FETCHED = 500
+"""Running work that the board looks at; of more the newest."""
 ENDED = 10
 """Work that has ended, below the board."""
 ROWS = 50
@@ -67,30 +68,31 @@ def _board(request: Request, given: Mapping[str, str | None], lang: Lang) -> Res
     words, filters = _filters({k: given[k] for k in ("q", "lead", "partner_id", "project_id")})
     with Service.of(request).acting(request) as acting:
         day = reminders.today(acting.cursor)
-        columns = [
-            (step, _cards(page(acting.cursor, ASSIGNMENT, filters={**filters, "stage": (step,),
-                                                                   "status": stages.RUNNING}, q=words, n=CARDS), day))
-            for step in stages.STAGES
-        ]  # fmt: skip
+        found = page(acting.cursor, ASSIGNMENT, filters={**filters, "status": stages.RUNNING}, q=words, n=FETCHED)
         ended = page(acting.cursor, ASSIGNMENT, filters={**filters, "status": ("lost", "done")}, q=words, n=ENDED)
         counted = funnel(acting.cursor)
         due, waiting, _more = reminders.due(acting.cursor, as_of=day, n=DUE)
+    cards, filtered = _cards(found, day), any(given.values())
+    columns = []
+    for step in counted.steps:
+        own = [card for card in cards if card["stage"] == step.stage]
+        columns.append((step.stage, {"cards": own[:CARDS], "total": len(own) if filtered else step.works}))
     return render(
         request, "pipeline_board.html", lang,
         columns=columns, ended=ended, funnel=counted, bars=_bars(counted), due=due, waiting=waiting, today=day,
-        asked=given, stages=stages.STAGES, filtered=any(given.values()), **_frame(request),
+        asked=given, stages=stages.STAGES, filtered=filtered, **_frame(request),
     )  # fmt: skip
 
 
-def _cards(found: Page, day: date) -> dict[str, Any]:
-    """A column: what is late first, then what comes next."""
+def _cards(found: Page, day: date) -> list[dict[str, Any]]:
+    """Work that is late first, then what comes next."""
     today = day.isoformat()
     items = [
         {**item, "late": item["status"] == "active" and item["next_on"] is not None and item["next_on"] < today}
         for item in found.items
     ]
     items.sort(key=lambda i: (i["status"] != "active", i["next_on"] or "9999", -i["id"]))
-    return {"cards": items, "total": found.total}
+    return items
 
 
 def _bars(counted: Funnel) -> list[dict[str, Any]]:
@@ -108,8 +110,7 @@ def _table(request: Request, given: Mapping[str, str | None], sort: str, number:
     with Service.of(request).acting(request) as acting:
         day = reminders.today(acting.cursor)
         found = page(acting.cursor, ASSIGNMENT, filters=filters, q=words, n=SORTED)
-        waiting = _waiting(acting, day)
-    rows = sorted(_cards(found, day)["cards"], key=lambda i: -i["id"])
+    rows = sorted(_cards(found, day), key=lambda i: -i["id"])
     last = stages.STAGES.index
     order: Mapping[str, Any] = {
         "next": lambda i: i["next_on"] or "9999", "value": lambda i: -(i["value_usd"] or 0),
@@ -121,7 +122,7 @@ def _table(request: Request, given: Mapping[str, str | None], sort: str, number:
     return render(
         request, "pipeline_table.html", lang,
         rows=rows[start : start + ROWS], total=found.total, cut=found.total > SORTED, most=SORTED, sort=sort,
-        number=number, last=start + ROWS >= len(rows), asked=given, stages=stages.STAGES, waiting=waiting,
+        number=number, last=start + ROWS >= len(rows), asked=given, stages=stages.STAGES,
         first={k: v for k, v in given.items() if v}, query=_query(given), today=day, **_frame(request),
     )  # fmt: skip
 
@@ -166,14 +167,13 @@ def _listed(request: Request, kind: Kind, given: Mapping[str, str | None], curso
     with Service.of(request).acting(request) as acting:
         day = reminders.today(acting.cursor)
         found = page(acting.cursor, kind, filters=filters, q=words, n=ROWS, before=before)
-        waiting = _waiting(acting, day)
     caller = caller_of(request)
     rows = [{**item, "own": pipeline_fields.is_own(caller, item)} for item in found.items]
     return render(
         request, f"pipeline_{kind.plural}.html", lang,
         rows=rows, total=found.total, asked=given, first={k: v for k, v in given.items() if v}, cursor=cursor,
         next=None if found.next is None else cursor_of(digest, str(found.next)), query=_query(given),
-        waiting=waiting, today=day, **_frame(request),
+        today=day, **_frame(request),
     )  # fmt: skip
 
 
@@ -196,12 +196,11 @@ def _due(request: Request, kind: str | None, cursor: str | None, lang: Lang) -> 
         digest = asked_of.digest_of(["reminders", kinds, day])
         after = None if cursor is None else _place(cursor, digest)
         rows, total, place = reminders.due(acting.cursor, as_of=day, kinds=kinds, n=ROWS, after=after)
-        waiting = total if not chosen and cursor is None else _waiting(acting, day)
     return render(
         request, "pipeline_reminders.html", lang,
         rows=rows, total=total, asked={"kind": kind}, kinds=REMINDERS, cursor=cursor,
         first={"kind": kind} if kind else {},
-        next=None if place is None else cursor_of(digest, orjson.dumps(place).decode()), waiting=waiting, today=day,
+        next=None if place is None else cursor_of(digest, orjson.dumps(place).decode()), today=day,
         **_frame(request),
     )  # fmt: skip
 
@@ -219,11 +218,6 @@ def _place(cursor: str, digest: str) -> list[Any]:
 
 
 # Inside
-
-
-def _waiting(acting: Acting, day: date) -> int:
-    """How many reminders there are."""
-    return reminders.due(acting.cursor, as_of=day, n=1)[1]
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

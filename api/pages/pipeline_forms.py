@@ -102,7 +102,7 @@ def _form(
         kind=name, partner=partner, standing=standing, key=key, back=back or "", refused=refused,
         values=dict.fromkeys((*SHAPES[name].fixed, *SHAPES[name].fields)) | ({} if refused else first) | dict(values),
         directory=directory,
-        **_options(directory, lang, partner["country"]),
+        **_options(directory, lang, partner["country"] if name == "assignments" else None),
     )  # fmt: skip
 
 
@@ -346,13 +346,12 @@ def _options(directory: Directory, lang: Lang, home: str | None) -> dict[str, An
     Args:
         home: country of the partner, whose missions may be given the work.
     """
-    projects = [
-        (i, pipeline_fields.project_name(directory, i, lang)) for i in directory.present_projects()["id"].to_list()
-    ]
+    names = directory.present_projects().select("id", "name_vi", "name_en").iter_rows()
+    projects = [(i, (vi if lang == "vi" else en) or vi or en or i) for i, vi, en in names]
     missions = [
         (m["id"], m["name"][lang] or m["name"]["vi"])
-        for m in directory.page("missions", q=None, filters={}, n=10_000, cursor=None).items
-        if home and any(c["country"] == home for c in m["covers"])
+        for m in (directory.page("missions", q=None, filters={}, n=10_000, cursor=None).items if home else ())
+        if any(c["country"] == home for c in m["covers"])
     ]
     countries = [(c, directory.country_name(c, lang)) for c in directory.countries]
     return {
