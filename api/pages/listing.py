@@ -49,6 +49,7 @@ class DrawnRow:
     project_name: str
     partner_id: str
     partner_name: str
+    country: str | None
     before: Markup
     after: Markup
 
@@ -147,7 +148,7 @@ def _drawn(service: Service, made: MatchList, lang: Lang, *, opened: int) -> Lis
         rows.append(
             DrawnRow(
                 rank=m.rank, project_id=m.project_id, project_name=row.project_name, partner_id=m.partner_id,
-                partner_name=m.partner_name, before=Markup(before), after=Markup(after),  # noqa: S704 - a template's own output
+                partner_name=m.partner_name, country=m.partner_country, before=Markup(before), after=Markup(after),  # noqa: S704 - a template's own output
             )
         )  # fmt: skip
     items = [
@@ -178,6 +179,17 @@ def standings(request: Request, partner_ids: Sequence[str]) -> Mapping[str, Stan
         return offices.standing(acting.cursor, partner_ids)
 
 
+def covered(request: Request) -> frozenset[str] | None:
+    """The countries whose partners the reader's office may work on; None: all of them."""
+    mission_id = caller_of(request).mission_id
+    if mission_id is None:
+        return None
+    directory = Service.of(request).directory
+    if mission_id not in directory.shelves["missions"].names:
+        return frozenset()
+    return frozenset(c["country"] for c in directory.get("missions", mission_id)["covers"])
+
+
 def context(request: Request, listing: Listing | None, failure: str | None) -> dict[str, Any]:
     """What the template `matches.html` needs of a list."""
     directory = Service.of(request).directory
@@ -187,6 +199,7 @@ def context(request: Request, listing: Listing | None, failure: str | None) -> d
         "rows": () if listing is None else listing.rows,
         "standings": {} if listing is None else standings(request, [r.partner_id for r in listing.rows]),
         "directory": directory,
+        "covered": covered(request),
         "as_of": directory.as_of if listing is None else listing.as_of,
     }
 

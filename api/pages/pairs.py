@@ -66,7 +66,7 @@ async def compare_page(
         page = render(
             request, "compare.html", shown,
             project=project, directory=directory, as_of=directory.as_of, too_many=len(chosen) > COMPARED,
-            most=COMPARED, picked=bool(partner), failure=None,
+            most=COMPARED, picked=bool(partner), failure=None, covered=listing.covered(request),
             standings=listing.standings(request, [m.partner_id for m in matches]),
             between=None if between is None else present.explanation(between, directory, shown),
             **present.comparison(matches, directory, shown),
@@ -129,7 +129,8 @@ def _pair(
     return render(
         request, "pair.html", lang, status,
         project=project, partner=partner, directory=directory, as_of=explained.match.as_of,
-        leader=leader, workable=covered is None or partner["country"] in covered, standing=standing, judged=judged, key=forms.new_key(), typed=typed or {}, errors=errors or {},
+        leader=leader, workable=covered is None or partner["country"] in covered,
+        standing=standing, judged=judged, key=forms.new_key(), typed=typed or {}, errors=errors or {},
         **present.explanation(explained, directory, lang),
     )  # fmt: skip
 

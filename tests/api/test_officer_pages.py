@@ -19,6 +19,7 @@ from api import present
 from api.directory import Directory
 from api.pages import listing
 from api.pages.project_form import typed_of
+from matcher.errors import SourceError
 from matcher.jobs import opening
 from matcher.records import Match, Query
 
@@ -271,6 +272,17 @@ def test_who_is_in_contact_is_told_without_what_they_do(offices: Offices) -> Non
     assert "cơ quan khác đang tiếp xúc" in side
 
 
+def test_a_mission_is_offered_work_only_on_partners_of_its_countries(offices: Offices) -> None:
+    for login, partner, offered in (("tokyo.desk", JP, True), ("tokyo.desk", AE, False), ("uae.desk", AE, True)):
+        text = page(offices, login, f"/projects/{PORT}/partners/{partner}")
+        assert ("/pipeline/interactions/new" in text) is offered, (login, partner)
+        assert ("do cơ quan phụ trách nước đó ghi" in text) is not offered, (login, partner)
+    listed = page(offices, "tokyo.desk", f"/projects/{PORT}")
+    assert f"interactions/new?partner_id={JP}" in listed
+    assert f"interactions/new?partner_id={AE}" not in listed
+    assert f"interactions/new?partner_id={AE}" in page(offices, "city.office", f"/projects/{PORT}")
+
+
 # Several partners
 
 
@@ -303,6 +315,21 @@ def test_what_was_not_chosen_is_not_on_record_and_what_was_shown_is(client: Test
 
 def test_an_unknown_partner_cannot_be_compared(client: TestClient) -> None:
     assert client.get(f"/projects/{PORT}/compare?partner=P288437f&partner={JP}", headers=HTML).status_code == 404
+
+
+def test_facts_stay_readable_without_an_engine(
+    client: TestClient, world: FakeMatchmaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise SourceError("There is no engine.")
+
+    monkeypatch.setattr(world, "match", missing)
+    for path in (f"/projects/{PORT}", f"/projects/{PORT}/compare", f"/projects/{PORT}?print=1"):
+        text = read(client, path).text
+        assert "Chưa xếp hạng được." in text, path
+        assert "Cần Giờ" in text, path
+    monkeypatch.setattr(world, "explain", missing)
+    assert client.get(f"/projects/{PORT}/partners/{JP}", headers=HTML).status_code == 503
 
 
 def test_reasons_stand_side_by_side_on_one_scale(world: FakeMatchmaker) -> None:
