@@ -240,7 +240,7 @@ def test_a_partner_of_other_countries_is_refused_in_words(offices: Offices) -> N
     answer = send(offices, TOKYO_DESK, "/pipeline/interactions/new", **fields)
     assert answer.status_code == 403
     text = html.unescape(answer.text)
-    assert "Cơ quan của bạn phụ trách" in text
+    assert "Cơ quan của anh/chị phụ trách" in text
     assert "is at home in" not in text
 
 
