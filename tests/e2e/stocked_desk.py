@@ -71,8 +71,8 @@ def _work(desk: Desk, account: int, partner: str) -> int:
         )  # fmt: skip
 
 
-def _make(cursor: psycopg.Cursor, kind: Any, **values: Any) -> int:
-    return int(pipeline.create(cursor, kind, values)["id"])
+def _make(cursor: psycopg.Cursor, records: Any, **values: Any) -> int:
+    return int(pipeline.create(cursor, records, values)["id"])
 
 
 def _sent(acting: Any, rows: Any, name: str) -> int:
