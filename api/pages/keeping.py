@@ -25,22 +25,23 @@ _PARTS = (
 def render_kept(
     request: Request, template: str, lang: Lang, make: Callable[[Directory], Mapping[str, Any]]
 ) -> HTMLResponse:
-    """A page whose content is the same for every reader of one role and office; `make` gives its context.
+    """A page whose content is the same for every reader of one role, office and right to export; `make` gives it.
 
-    What it shows of the reader may depend on role and office only. A page with a form that writes is never kept.
+    What it shows of the reader may depend on these three only. A page with a form that writes is never kept.
     """
     caller, directory = caller_of(request), Service.of(request).directory
     drawings: Drawings = request.app.state.drawings
     if "done" in request.query_params:
         return render(request, template, lang, **make(directory))
-    key = (directory.mark, template, request.url.path, request.url.query, lang, caller.role, caller.mission_id)
+    reader = (caller.role, caller.mission_id, caller.may_export)
+    key = (directory.mark, template, request.url.path, request.url.query, lang, reader)
     parts = drawings.get(key)
     if parts is not None:
         return render(request, "kept.html", lang, **parts)
     page = render(request, template, lang, **make(directory))
     text = bytes(page.body).decode()
     parts = {name: Markup(_between(text, before, after)) for name, before, after in _PARTS}  # noqa: S704 - a template's own output
-    if "<form" not in parts["body"].replace('<form class="filters" method="get"', ""):
+    if 'method="post"' not in parts["body"]:
         drawings.put(key, parts)
     return page
 

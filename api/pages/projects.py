@@ -11,6 +11,7 @@ from api.directory import Directory
 from api.guard import GuardedRoute
 from api.language import DEFAULT, environment, url
 from api.pages import forms, listing
+from api.pages.keeping import render_kept
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
 from api.pictures import maps
 from api.schemas import MAX_N, Lang
@@ -48,11 +49,9 @@ async def projects_page(
     lang: PageLang = None,
 ) -> Response:
     """Projects of the city: those that call for investors first; values are asked for in millions of US dollars."""
-    service = Service.of(request)
     shown: Lang = lang or DEFAULT
 
-    def work() -> Response:
-        directory = service.directory
+    def content(directory: Directory) -> dict[str, Any]:
         typed = {"value_min": value_min or "", "value_max": value_max or ""}
         amounts = {name: _millions(text, shown) for name, text in typed.items()}
         wrong = {name for name, text in typed.items() if text.strip() and amounts[name] is None}
@@ -64,17 +63,16 @@ async def projects_page(
         page = directory.page("projects", q=words, filters=asked, n=10_000, cursor=None)
         chosen = {"q": q or "", **{k: v or "" for k, v in given.items()}, "green": "true" if asked["green"] else ""}
         file = {**chosen, **{k: f"{v:.0f}" for k, v in asked.items() if k.startswith("value_usd") and v}, "n": MAX_N}
-        return render(
-            request, "projects.html", shown,
-            projects=sorted(page.items, key=_project_order), total=page.total, coverage=page.coverage,
-            options=_project_options(directory, shown), directory=directory, as_of=directory.as_of,
-            asked=chosen | typed, wrong=wrong, paper=paper,
-            fresh={p["id"]: present.freshness(p, directory.as_of) for p in page.items},
-            here_printed=url("/projects", shown, {**chosen, **typed, "print": "1"}),
-            file={f: url("/v1/projects", DEFAULT, {**file, "format": f}) for f in ("xlsx", "csv")}, most=MAX_N,
-        )  # fmt: skip
+        return {
+            "projects": sorted(page.items, key=_project_order), "total": page.total, "coverage": page.coverage,
+            "options": _project_options(directory, shown), "directory": directory, "as_of": directory.as_of,
+            "asked": chosen | typed, "wrong": wrong, "paper": paper,
+            "fresh": {p["id"]: present.freshness(p, directory.as_of) for p in page.items},
+            "here_printed": url("/projects", shown, {**chosen, **typed, "print": "1"}),
+            "file": {f: url("/v1/projects", DEFAULT, {**file, "format": f}) for f in ("xlsx", "csv")}, "most": MAX_N,
+        }  # fmt: skip
 
-    return await service.run(work)
+    return await Service.of(request).run(render_kept, request, "projects.html", shown, content)
 
 
 def _millions(text: str, lang: Lang) -> float | None:
