@@ -117,7 +117,8 @@ def test_a_first_time_reader_is_told_why_the_first_is_first_what_speaks_against_
     assert "Không rõ quy mô vốn" in summary
     assert "trong 24 tháng: 1 trên 8,3" in summary
     assert "từ 1 trên 20 đến 1 trên 4,8" in summary
-    assert "Vì sao DP World đứng đầu" not in read(client, f"/projects/{PORT}?cursor=fake.3").text
+    for more in ("", "&print=short"):
+        assert 'id="first"' not in client.get(f"/projects/{PORT}?cursor=fake.3{more}", headers=HTML).text
 
 
 def test_an_engine_that_abstains_says_so_and_what_can_still_be_used(client: TestClient) -> None:
@@ -306,6 +307,24 @@ def test_one_to_five_chosen_partners(client: TestClient, asked: str, shown: list
     assert "Chênh lệch điểm" in text
 
 
+def test_the_best_of_the_chosen_stands_first_and_is_compared_with_the_next(
+    client: TestClient, world: FakeMatchmaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain, places = world.explain, {JP: 7, KR: 2, AE: 5}
+    asked = []
+
+    def ranked(project_id: str, partner_id: str, *, against: str | None = None) -> Any:
+        asked.append((partner_id, against))
+        found = explain(project_id, partner_id, against=against)
+        following = replace(found.following, rank=places.get(found.following.partner_id, 9))
+        return replace(found, match=replace(found.match, rank=places[partner_id]), following=following)
+
+    monkeypatch.setattr(world, "explain", ranked)
+    text = client.get(f"/projects/{PORT}/compare?partner={JP}&partner={KR}&partner={AE}", headers=HTML).text
+    assert columns(text) == [KR, AE, JP]
+    assert asked[-1] == (KR, AE)
+
+
 def test_what_was_not_chosen_is_not_on_record_and_what_was_shown_is(client: TestClient, desk: Any) -> None:
     client.get(f"/projects/{PORT}/compare?partner={JP}&partner={KR}", headers=HTML)
     assert desk.lists == []
@@ -454,6 +473,14 @@ def test_a_stale_edit_shows_what_changed_and_keeps_what_was_typed(offices: Offic
     assert (now["agency"], now["area_ha"], now["place"], now["name"]["en"]) == (
         "Sở Xây dựng", 600.0, "Thạnh An", "Typed by me",
     )  # fmt: skip
+
+
+def test_a_stale_edit_is_told_before_what_is_wrong_with_it(offices: Offices) -> None:
+    """Else the form would come back with the new version and the old values, and sending it would undo a change."""
+    path = f"/projects/{PORT}/edit"
+    mine = edited(offices, path)
+    location(sent(offices, "city.second", path, mine | {"agency": "HEPZA", "key": "theirs"}))
+    assert sent(offices, "city.office", path, mine | {"area_ha": "rất rộng"}).status_code == 412
 
 
 def test_what_is_on_record_survives_the_form_unchanged(world: FakeMatchmaker) -> None:
