@@ -242,6 +242,8 @@ _CONFIG = {
     "aria": False,
     "background": None,
     "font": "sans-serif",
+    # Readers' fonts are up to a tenth wider than the one that labels are measured with.
+    "padding": {"left": 22, "right": 8, "top": 5, "bottom": 5},
     "view": {"stroke": None},
     "axis": {
         "labelFontSize": FONT, "titleFontSize": FONT, "titleFontWeight": "normal", "titleColor": QUIET,

@@ -45,9 +45,10 @@ def axe_faults(page: Page) -> list[str]:
     ]
 
 
-def language_faults(page: Page, lang: str) -> list[str]:
-    """Texts that are not in the page's language and not marked as another one."""
-    texts = [text for text, told in page.evaluate(_TEXTS) if told == lang]
+def language_faults(page: Page, lang: str, *, entered: Iterable[str] = ()) -> list[str]:
+    """Texts that are not in the page's language and not marked as another one; what people typed in is left out."""
+    typed = re.compile("|".join(re.escape(t) for t in sorted(entered, key=len, reverse=True)) or "(?!)")
+    texts = [typed.sub("", text) for text, told in page.evaluate(_TEXTS) if told == lang]
     other = _sentences("en" if lang == "vi" else "vi")
     faults = [f"of the other catalogue: {t}" for t in texts if any(s.search(t) for s in other) and not _ours(t, lang)]
     if lang == "en":

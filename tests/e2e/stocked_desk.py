@@ -19,6 +19,15 @@ PORT = "HCMC-034"
 """A project of the product's own data with partners of many countries."""
 
 
+NOTE, STEP, REASON, LOSS = "Hẹn gửi hồ sơ đất", "Gửi phương án đất", "Đã làm cảng cùng quy mô", "Giá đất"
+NEW_PROJECT = "Trung tâm dữ liệu thử"
+ENTERED = (
+    NOTE, STEP, REASON, LOSS, *(f"{NEW_PROJECT} {lang}" for lang in ("vi", "en")), "Dự án", *HEADING,
+    *{cell for row in FAULTY for cell in row if isinstance(cell, str) and cell},
+)  # fmt: skip
+"""What people typed in, which stays in their own language."""
+
+
 @dataclass(frozen=True)
 class Stock:
     """Identifiers of what is there: partners of the project's list (the first two at home in Japan for the mission),
@@ -45,16 +54,16 @@ def stock(site: Site, maker: Matchmaker, accounts: dict[str, int]) -> Stock:
         assignment = _work(desk, accounts["mission"], first)
         with desk.acting(accounts["officer"]) as acting:
             day = reminders.today(acting.cursor)
-            _make(acting.cursor, SHORTLIST, partner_id=ranked[0], project_id=PORT, reason="Đã làm cảng cùng quy mô")
+            _make(acting.cursor, SHORTLIST, partner_id=ranked[0], project_id=PORT, reason=REASON)
             made = _make(
-                acting.cursor, OUTCOME, partner_id=ranked[1], project_id=PORT, result="lost", lost_reason="Giá đất",
+                acting.cursor, OUTCOME, partner_id=ranked[1], project_id=PORT, result="lost", lost_reason=LOSS,
                 lost_to_country="SG", decided_on=day, source="https://example.org/news",
             )  # fmt: skip
             faulty, good = (_sent(acting, rows, name) for rows, name in ((FAULTY, "loi.xlsx"), (GOOD, "dung.xlsx")))
         with desk.acting(accounts["mission"]) as acting:
             contact = _make(
                 acting.cursor, INTERACTION, partner_id=first, project_id=PORT, kind="meeting",
-                held_on=day - timedelta(days=3), next_on=day - timedelta(days=1), note="Hẹn gửi hồ sơ đất",
+                held_on=day - timedelta(days=3), next_on=day - timedelta(days=1), note=NOTE,
             )  # fmt: skip
     return Stock(
         first=ranked[0], second=ranked[1], third=ranked[2], japanese=first, other_japanese=rest[0],
@@ -67,7 +76,7 @@ def _work(desk: Desk, account: int, partner: str) -> int:
         day = reminders.today(acting.cursor)
         return _make(
             acting.cursor, ASSIGNMENT, partner_id=partner, project_id=PORT, stage="negotiating", status="active",
-            lead=True, next_step="Gửi phương án đất", next_on=day - timedelta(days=2), value_usd=250e6,
+            lead=True, next_step=STEP, next_on=day - timedelta(days=2), value_usd=250e6,
         )  # fmt: skip
 
 

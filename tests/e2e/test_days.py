@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from official_files import FAULTY, GOOD, HEADING, workbook
 from playwright.sync_api import Page, expect
-from stocked_desk import PORT
+from stocked_desk import NEW_PROJECT, NOTE, PORT, STEP
 
 from api.language import read_catalogue
 
@@ -100,7 +100,7 @@ def test_an_officer_adds_and_mends_a_project(desk: Any, speaking: tuple[str, boo
     with desk.open("officer", scripts=scripts) as page:
         me = Reader(page, desk.address, lang)
         me.go("/projects/new")
-        me.type("name_vi", f"Trung tâm dữ liệu thử {lang}")
+        me.type("name_vi", f"{NEW_PROJECT} {lang}")
         me.type("value_usd_min", "12,5 ty")
         if scripts:  # told while typing
             expect(page.locator("#f-value_usd_min-error")).to_be_visible()
@@ -111,14 +111,14 @@ def test_an_officer_adds_and_mends_a_project(desk: Any, speaking: tuple[str, boo
             me.type("source_on", "01/11/2026" if lang == "vi" else "2026-11-01")
             page.locator("main form button[type=submit]").first.click()
         expect(page.locator("#wrong")).to_be_visible()
-        expect(page.locator("[name=name_vi]")).to_have_value(f"Trung tâm dữ liệu thử {lang}")
+        expect(page.locator("[name=name_vi]")).to_have_value(f"{NEW_PROJECT} {lang}")
         me.type("value_usd_min", "12,5" if lang == "vi" else "12.5")
         me.type("source", "https://example.org/van-ban")
         me.type("source_on", "01/11/2026" if lang == "vi" else "2026-11-01")
         page.locator("[name=status]").select_option("calling")
         page.locator("main form button[type=submit]").first.click()
         me.told("Đã ghi dự án.")
-        expect(heading(page)).to_have_text(f"Trung tâm dữ liệu thử {lang}")
+        expect(heading(page)).to_have_text(f"{NEW_PROJECT} {lang}")
         page.locator("main").get_by_role("link", name=me.say("Sửa dự án")).click()
         me.type("place", "Thủ Thiêm")
         page.locator("main form button[type=submit]").first.click()
@@ -185,7 +185,7 @@ def test_a_mission_moves_its_work_along(desk: Any, stock: Any, speaking: tuple[s
         me = Reader(page, desk.address, lang)
         me.go("/pipeline")
         card = page.locator(f"#a{stock.assignment}")
-        expect(card).to_contain_text("Gửi phương án đất")
+        expect(card).to_contain_text(STEP)
         at = card.locator("button[name=stage]").first  # a stage back needs no more than what is there
         at.click()
         me.told("Đã ghi công việc.")
@@ -196,7 +196,7 @@ def test_a_mission_moves_its_work_along(desk: Any, stock: Any, speaking: tuple[s
         expect(page.locator("#wrong")).to_be_visible()
         expect(page.locator("#f-expected_on-error")).to_be_visible()
         me.go("/pipeline?view=table")
-        expect(page.locator("main")).to_contain_text("Gửi phương án đất")
+        expect(page.locator("main")).to_contain_text(STEP)
 
 
 def test_a_mission_finds_partners_in_any_language_and_other_countries(desk: Any, speaking: tuple[str, bool]) -> None:
@@ -257,4 +257,4 @@ def test_work_of_another_office_is_not_there(desk: Any, stock: Any) -> None:
         assert answer is not None
         assert answer.status == 404
         page.goto(f"{desk.address}/partners/{stock.japanese}")
-        expect(page.locator("main")).not_to_contain_text("Hẹn gửi hồ sơ đất")
+        expect(page.locator("main")).not_to_contain_text(NOTE)
