@@ -303,7 +303,7 @@ def test_the_index_waits_until_the_periods_are_apart_and_have_lists(offices: Off
     engines[0]["recorded_at"] = f"{_today(offices)}T00:00:00+00:00"
     text = page(offices, "/analysis/drift").text
     assert "Chưa đủ thời gian" in text
-    assert "●ít thay đổi" not in text  # the band; the help beside it has the words as well
+    assert text.count("ít thay đổi") == 1  # in the help alone
     engines[0]["recorded_at"] = "2020-01-01T00:00:00+00:00"
     assert "Quá ít danh sách" in page(offices, "/analysis/drift").text
 
@@ -325,7 +325,7 @@ def test_the_index_is_told_with_its_band_when_there_are_lists_enough(offices: Of
                 )
     text = page(offices, "/analysis/drift").text
     assert "thay đổi nhiều" in text
-    assert "●ít thay đổi" in text  # the chances did not move
+    assert text.count("ít thay đổi") > 1  # the chances did not move
     assert "0,0300 →" in text
 
 
