@@ -49,22 +49,29 @@ def language_faults(page: Page, lang: str, *, entered: Iterable[str] = ()) -> li
     """Texts that are not in the page's language and not marked as another one; what people typed in is left out."""
     typed = re.compile("|".join(re.escape(t) for t in sorted(entered, key=len, reverse=True)) or "(?!)")
     texts = [typed.sub("", text) for text, told in page.evaluate(_TEXTS) if told == lang]
-    other = _sentences("en" if lang == "vi" else "vi")
-    faults = [f"of the other catalogue: {t}" for t in texts if any(s.search(t) for s in other) and not _ours(t, lang)]
+    other = "en" if lang == "vi" else "vi"
+    faults = [f"of the other catalogue: {t}" for t in set(texts) if _says(t, other) and not _says(t, lang)]
     if lang == "en":
         faults += [f"Vietnamese on an English page: {t[:120]}" for t in texts if _VIETNAMESE.search(t)]
     return sorted(set(faults))
 
 
+def _says(text: str, lang: str) -> bool:
+    """The text is one of the catalogue in a language, longer ones only: a name such as PPP reads alike in both."""
+    plain, slotted = _sentences(lang)
+    return text in plain or slotted.search(text) is not None
+
+
 @cache
-def _sentences(lang: str) -> tuple[re.Pattern[str], ...]:
-    """The catalogue's texts in a language, longer ones only: a name such as PPP reads alike in both."""
-    translations, both = read_catalogue("en"), set()
+def _sentences(lang: str) -> tuple[frozenset[str], re.Pattern[str]]:
+    """The catalogue's texts in a language: those that are said as they stand, and a pattern for those with values."""
+    translations, found = read_catalogue("en"), set()
     for key in _keys():
         english = translations.gettext(key)
         if english != key and min(_words(english), _words(key)) >= 3:
-            both.add(english if lang == "en" else key)
-    return tuple(_pattern(text) for text in sorted(both))
+            found.add(re.sub(r"\s+", " ", english if lang == "en" else key).strip())
+    slotted = [".{0,200}?".join(re.escape(p) for p in _SLOT.split(t)) for t in sorted(found) if _SLOT.search(t)]
+    return frozenset(t for t in found if not _SLOT.search(t)), re.compile(f"^(?:{'|'.join(slotted) or '(?!)'})$")
 
 
 def _words(text: str) -> int:
@@ -76,21 +83,6 @@ def _keys() -> Iterable[str]:
     return [k[0] if isinstance(k, tuple) else k for k in catalog if k]
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    plain = re.sub(r"\s+", " ", text).strip()
-    parts = _SLOT.split(plain)
-    return re.compile("^" + ".{0,200}?".join(re.escape(p) for p in parts) + "$")
-
-
-@cache
-def _own(lang: str) -> tuple[re.Pattern[str], ...]:
-    return _sentences(lang)
-
-
-def _ours(text: str, lang: str) -> bool:
-    return any(s.search(text) for s in _own(lang))
-
-
 def load(page: Page, address: str) -> tuple[Response | None, list[str]]:
     """The first load of a page with nothing kept, and what is too heavy about it."""
     loaded: list[tuple[str, str, int]] = []
@@ -100,7 +92,6 @@ def load(page: Page, address: str) -> tuple[Response | None, list[str]]:
 
     page.on("requestfinished", finished)
     answer = page.goto(address)
-    page.wait_for_load_state("networkidle")
     page.remove_listener("requestfinished", finished)
     parts = [u for u, kind, _ in loaded if kind != "image" and not u.partition("?")[0].endswith(IMAGES)]
     weight = sum(size for _, _, size in loaded)

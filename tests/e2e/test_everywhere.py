@@ -98,13 +98,14 @@ def test_page(desk: Any, stock: Any, kept_report: None, role: str, page: str, la
         answer, faults = load(opened, f"{desk.address}{path}{'&' if '?' in path else '?'}lang={lang}")
         assert answer is not None
         assert answer.status == (404 if path in ("/nowhere", "/projects/nothing") else 200)
-        faults += axe_faults(opened) + language_faults(opened, lang, entered=(*ENTERED, *REPORT))
+        if lang == "vi":  # the English page has the same elements
+            faults += axe_faults(opened)
+        faults += language_faults(opened, lang, entered=(*ENTERED, *REPORT))
         for width in WIDTHS:
             faults += layout_faults(opened, width)
             _picture(opened, f"{role}{path}", lang, width)
         opened.evaluate("document.querySelectorAll('main details:not(.help)').forEach((d, i) => { d.open = i < 3 })")
-        for width in (WIDTHS[0], WIDTHS[-1]):
-            faults += [f"opened, {fault}" for fault in layout_faults(opened, width)]
+        faults += [f"opened, {fault}" for fault in layout_faults(opened, WIDTHS[0])]
         assert faults == []
 
 
