@@ -48,4 +48,4 @@ def render_kept(
 
 def _between(text: str, before: str, after: str) -> str:
     """What stands between two marks, the first of each."""
-    return text.partition(before)[2].partition(after)[0]
+    return text.partition(before)[2].partition(after)[0].removeprefix("\n")

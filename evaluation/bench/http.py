@@ -195,7 +195,7 @@ def _views(site: Site, key: str, mission: str, country: str) -> Timing:
         load(port, key, paths * 20)
         both = load(port, key, paths * (VIEWS // 2), of=group(port))
     with serving(site, workers=1) as port:
-        body = _get(port, key, paths[0])
+        body = get(port, key, paths[0])
         load(port, key, paths * 20)
         made = load(port, key, paths[:1] * (VIEWS // 2), of=group(port))
     same = site.data_dir / "body.json"
@@ -265,7 +265,8 @@ def _ready(port: int) -> bool:
         return False
 
 
-def _get(port: int, key: str, path: str) -> bytes:
+def get(port: int, key: str, path: str) -> bytes:
+    """The body of one answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
     return connection.getresponse().read()

@@ -98,7 +98,7 @@ def test_page(desk: Any, stock: Any, kept_report: None, role: str, page: str, la
         answer, faults = load(opened, f"{desk.address}{path}{'&' if '?' in path else '?'}lang={lang}")
         assert answer is not None
         assert answer.status == (404 if path in ("/nowhere", "/projects/nothing") else 200)
-        if lang == "vi":  # the English page has the same elements
+        if lang == "vi" and "print=" not in page:  # the English page, and paper, have the same elements
             faults += axe_faults(opened)
         faults += language_faults(opened, lang, entered=(*ENTERED, *REPORT))
         for width in WIDTHS:

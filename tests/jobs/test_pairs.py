@@ -11,7 +11,7 @@ from small_world import AS_OF, BagEncoder, facts, frame
 from test_matchmaker import fill as fill_store
 
 from matcher.errors import ConflictError, InputError
-from matcher.jobs import Site, fitting, pairs, running
+from matcher.jobs import Site, fitting, pairs, rereading, running
 from matcher.jobs import matchmaker as module
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.jobs.serving import LOOK_SECONDS, ServingMatchmaker
@@ -54,6 +54,8 @@ def check_same(maker: Matchmaker, *, least: int = 1) -> None:
                     kept = table.page(opened, query, n=n, cursor=cursor, lang=lang)
                     assert kept is not None
                     assert kept.body == orjson.dumps(live.to_json(lang))
+                    again = rereading.match_list(kept, lang)
+                    assert orjson.dumps(again.to_json(lang)) == kept.body
                     assert (kept.query, kept.n, kept.offset, kept.candidates) == (
                         live.query, live.n, live.offset, live.candidates
                     )  # fmt: skip

@@ -1,0 +1,135 @@
+"""What is drawn once is drawn anew when it must be, and holds nothing of who read it first."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from fake_desk import KEYS, SECRET, FakeDesk
+from fake_matchmaker import FakeMatchmaker
+from offices import JP, PORT, Offices
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.pages import listing
+from api.security import LOOPBACK
+from matcher.records import MatchList, Query
+
+HTML = {"accept": "text/html"}
+LISTS = ("/projects", "/missions", "/countries")
+
+
+class Counting(FakeMatchmaker):
+    """The small world with the face of a service that keeps lists; counts what the engine was asked."""
+
+    asked = 0
+    engine_now = "fake-1"
+
+    def stamp(self, query: Query) -> tuple[object, ...]:
+        return self.engine_now, self.revision, self.as_of
+
+    def kept(self, query: Query, **_: Any) -> None:
+        return None
+
+    def at_hand(self, query: Query, **_: Any) -> None:
+        return None
+
+    def match(self, query: Query, **asked: Any) -> MatchList:
+        self.asked += 1
+        return super().match(query, **asked)
+
+
+@pytest.fixture
+def counting() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def reader(counting: Counting) -> Iterator[TestClient]:
+    app = create_app(
+        lambda: counting, desk=lambda: nullcontext(FakeDesk()), hosts=(*LOOPBACK, "testserver"), secret=SECRET
+    )
+    with TestClient(app, headers=HTML, client=("127.0.0.1", 50_000)) as opened:
+        yield opened
+
+
+def get(reader: TestClient, path: str, key: str = "officer-key") -> str:
+    answer = reader.get(path, headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_the_engine_is_asked_once_for_the_same_list(reader: TestClient, counting: Counting) -> None:
+    first = get(reader, "/countries/JP")
+    assert get(reader, "/countries/JP") == first
+    assert counting.asked == 1
+    get(reader, "/countries/JP?lang=en")
+    get(reader, "/countries/JP?sort=both")
+    get(reader, "/countries/KR")
+    assert counting.asked == 4
+
+
+def test_a_new_engine_is_asked_again(reader: TestClient, counting: Counting) -> None:
+    get(reader, "/countries/JP")
+    counting.engine_now = "fake-2"
+    get(reader, "/countries/JP")
+    assert counting.asked == 2
+
+
+def test_only_so_many_drawings_are_kept() -> None:
+    drawings = listing.Drawings()
+    for number in range(listing.KEPT + 1):
+        drawings.put((number,), number)
+    assert drawings.get((0,)) is None
+    assert drawings.get((listing.KEPT,)) == listing.KEPT
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_kept_page_has_the_frame_of_its_reader(reader: TestClient, path: str) -> None:
+    city = get(reader, path)
+    post = get(reader, path, "mission-key")
+    assert 'href="/imports"' in city
+    assert 'href="/imports"' not in post
+    assert "/missions/id-jakarta" in post
+    assert get(reader, path) == city
+    assert get(reader, path, "mission-key") == post
+
+
+def test_who_may_not_export_is_offered_no_file(reader: TestClient) -> None:
+    assert KEYS["mission-key"].may_export is False
+    assert "format=xlsx" in get(reader, "/projects")
+    assert "format=xlsx" not in get(reader, "/projects", "mission-key")
+
+
+def test_a_kept_page_tells_what_was_done_only_to_whom_it_was_told(reader: TestClient) -> None:
+    get(reader, "/projects")
+    assert "Đã ghi dự án." in get(reader, "/projects?done=projects.HCMC-001")
+    assert "Đã ghi dự án." not in get(reader, "/projects")
+
+
+def test_new_facts_are_drawn_anew(offices: Offices) -> None:
+    before = offices.get("city.office", "/projects", headers=HTML).text
+    assert "Nhà máy mới" not in before
+    body = {
+        "name_vi": "Nhà máy mới", "status": "calling", "country": "VN", "source": "https://example.org",
+        "source_on": "2026-11-01",
+    }  # fmt: skip
+    assert offices.post("city.office", "/v1/projects", body).status_code == 201
+    assert "Nhà máy mới" in offices.get("city.office", "/projects", headers=HTML).text
+
+
+def test_how_an_office_stands_is_told_to_it_alone(offices: Offices) -> None:
+    """The list is drawn once; what stands beside each partner is the reader's own."""
+    path = f"/projects/{PORT}"
+    offices.get("tokyo.desk", path, headers=HTML)
+    contact = {"partner_id": JP, "kind": "meeting", "held_on": "2026-11-01", "note": "nobody else reads this"}
+    assert offices.post("tokyo.desk", "/v1/interactions", contact).status_code == 201
+    own = offices.get("tokyo.desk", path, headers=HTML).text
+    city = offices.get("city.office", path, headers=HTML).text
+    other = offices.get("figures", path, headers=HTML).text
+    assert "đã tiếp xúc 01/11/2026" in own
+    assert "cơ quan khác đang tiếp xúc" not in own
+    assert "cơ quan khác đang tiếp xúc" in city
+    assert "đã tiếp xúc 01/11/2026" not in city
+    assert "đang tiếp xúc" not in other  # an analyst has no business with who works where
+    assert all("nobody else reads this" not in text for text in (own, city, other))
