@@ -19,7 +19,6 @@ from api import present
 from api.guard import caller_of
 from api.language import environment
 from api.pages.rendering import acts
-from api.pages.telling import sentence
 from api.schemas import MAX_N, Lang
 from api.service import Keeping, Service
 from matcher.errors import SourceError, StaleArtefactError
@@ -127,7 +126,7 @@ def found(
 
             made = rereading.match_list(served, lang)
     except (SourceError, StaleArtefactError) as reason:
-        return None, sentence(str(reason), lang)
+        return None, str(reason)
     drawn = _drawn(service, made, lang, opened=opened)
     if key is not None:
         kept.put(key, drawn)

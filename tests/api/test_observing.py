@@ -62,7 +62,8 @@ def test_a_whole_walk_leaves_nothing_of_persons_partners_or_questions(
         raise RuntimeError("secretword in an error") from ValueError("Nippon Water")
 
     for path in (
-        "/v1/partners?q=Nippon", "/v1/partners/Pjp", "/v1/partners/Nippon%20Water", "/partners/Pjp", "/?q=secretword",
+        "/v1/partners?q=Nippon", "/v1/partners/Pjp", "/v1/partners/Nippon%20Water", "/partners/Pjp",
+        "/projects?q=secretword",
         "/v1/missions/id-jakarta/matches", "/static/style.css", "/static/secretword", "/secretword", "/openapi.json",
         "/v1/projects?secretword=1", "/readyz", "/metrics", "/sign-in?next=/secretword",
     ):  # fmt: skip

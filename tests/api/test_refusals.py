@@ -198,7 +198,9 @@ def test_missing_engine_is_503_with_the_way_out_and_records_stay_readable(
     assert client.get("/v1/projects/HCMC-001").status_code == 200
     page = client.get("/projects/HCMC-001", headers={"accept": "text/html"})
     assert page.status_code == 200
-    assert "matcher fit" in page.text
+    assert "Chưa xếp hạng được." in page.text
+    assert "Quản trị viên cần huấn luyện lại mô hình." in page.text
+    assert "Chưa làm được việc này" not in page.text
 
 
 def test_readiness_tells_what_is_wrong(world: FakeMatchmaker, client: TestClient) -> None:
