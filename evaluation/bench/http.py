@@ -87,7 +87,16 @@ def run(data_dir: Path, seed: int) -> Iterator[Timing]:
 
     Rates are told by the clock and by the processor's seconds of the workers, which neighbours spoil less.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-http-") as room:
+    with fresh_site(data_dir, seed) as site:
+        key, catalogue, asked = _prepare(site, seed)
+        yield _projects(site, key, catalogue, seed)
+        yield _views(site, key, *asked)
+
+
+@contextmanager
+def fresh_site(data_dir: Path, seed: int) -> Iterator[Site]:
+    """A place with the encoder and a running database, which is empty; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as room:
         Path(room).chmod(0o755)
         site = Site(
             data_dir=Path(room), reference_dir=config.load().reference_dir, database_url=None, encoder=OFFLINE_ENCODER,
@@ -95,9 +104,7 @@ def run(data_dir: Path, seed: int) -> Iterator[Timing]:
         )  # fmt: skip
         (site.data_dir / "models").symlink_to(encoder_wheel.build(data_dir / "models").parent)
         with EmbeddedServer.start(site.data_dir):
-            key, catalogue, asked = _prepare(site, seed)
-            yield _projects(site, key, catalogue, seed)
-            yield _views(site, key, *asked)
+            yield site
 
 
 def _prepare(site: Site, seed: int) -> tuple[str, Catalogue, tuple[str, str]]:

@@ -7,7 +7,6 @@ a program would have to make for the same.
 """
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +14,12 @@ from pathlib import Path
 import polars as pl
 
 from evaluation.bench import Timing
-from evaluation.bench.http import get, group, load, serving
-from matcher import config
-from matcher.ingest import encoder_wheel
-from matcher.jobs import OFFLINE_ENCODER, Site, fitting, pairs, setup
+from evaluation.bench.http import fresh_site, get, group, load, serving
+from matcher.jobs import Site, fitting, pairs, setup
 from matcher.jobs.matchmaker import Matchmaker
 from matcher.jobs.opening import open_store
 from matcher.records import OPEN_STATUSES
 from matcher.store import accounts
-from matcher.store.embedded import EmbeddedServer
 
 AIM = 1.5
 """A page may cost this much of its API call. Source: our choice."""
@@ -40,19 +36,12 @@ SHOWN = 20
 
 def run(data_dir: Path, seed: int) -> Iterator[Timing]:
     """Pages against their calls; everything is made in a new folder."""
-    with tempfile.TemporaryDirectory(prefix="bench-pages-") as room:
-        Path(room).chmod(0o755)
-        site = Site(
-            data_dir=Path(room), reference_dir=config.load().reference_dir, database_url=None, encoder=OFFLINE_ENCODER,
-            seed=seed,
-        )  # fmt: skip
-        (site.data_dir / "models").symlink_to(encoder_wheel.build(data_dir / "models").parent)
-        with EmbeddedServer.start(site.data_dir):
-            key, projects, partners = _prepare(site)
-            with serving(site, workers=1) as port:
-                load(port, key, [f"/v1/projects/{p}/matches?n={SHOWN}" for p in projects[-5:]])
-                for subject, pages, calls, more in _asked(projects, partners):
-                    yield _timed(port, key, subject, pages, calls, more)
+    with fresh_site(data_dir, seed) as site:
+        key, projects, partners = _prepare(site)
+        with serving(site, workers=1) as port:
+            load(port, key, [f"/v1/projects/{p}/matches?n={SHOWN}" for p in projects[-5:]])
+            for subject, pages, calls, more in _asked(projects, partners):
+                yield _timed(port, key, subject, pages, calls, more)
 
 
 def _prepare(site: Site) -> tuple[str, list[str], list[str]]:
