@@ -31,8 +31,8 @@ SHOWN = 20
 """Matches on a page."""
 PRINTED = 100
 """Matches of the print view."""
-KEPT = 256
-"""Drawings that a process keeps, of at most some 500 kB each."""
+KEPT = 100
+"""Drawings that a process keeps, of at most about 1 MB each."""
 _CUT, _END = "<!-- standing -->", "<!-- row -->"
 """Where in a drawn row the reader's own standing belongs, and where a row ends."""
 
