@@ -105,7 +105,7 @@ async def country_page(
             compiled=compiled, ties=_ties_of(directory, code), names=(LEVELS, TIES, TIE_STATES),
             shades=geography.shaded(directory, {code: float(compiled)}, shown),
             seats=geography.seats(directory, missions, shown), paging=listing.paging(cursor, {}, sort),
-            **listing.context(request, found, failure),
+            **listing.context(request, directory, found, failure),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 from api import present
+from api.directory import Directory
 from api.guard import caller_of
 from api.language import environment
 from api.pages.rendering import acts
@@ -178,27 +179,25 @@ def standings(request: Request, partner_ids: Sequence[str]) -> Mapping[str, Stan
         return offices.standing(acting.cursor, partner_ids)
 
 
-def covered(request: Request) -> frozenset[str] | None:
+def covered(request: Request, directory: Directory) -> frozenset[str] | None:
     """The countries whose partners the reader's office may work on; None: all of them."""
     mission_id = caller_of(request).mission_id
     if mission_id is None:
         return None
-    directory = Service.of(request).directory
     if mission_id not in directory.shelves["missions"].names:
         return frozenset()
     return frozenset(c["country"] for c in directory.get("missions", mission_id)["covers"])
 
 
-def context(request: Request, listing: Listing | None, failure: str | None) -> dict[str, Any]:
+def context(request: Request, directory: Directory, listing: Listing | None, failure: str | None) -> dict[str, Any]:
     """What the template `matches.html` needs of a list."""
-    directory = Service.of(request).directory
     return {
         "found": listing,
         "failure": failure,
         "rows": () if listing is None else listing.rows,
         "standings": {} if listing is None else standings(request, [r.partner_id for r in listing.rows]),
         "directory": directory,
-        "covered": covered(request),
+        "covered": covered(request, directory),
         "as_of": directory.as_of if listing is None else listing.as_of,
     }
 

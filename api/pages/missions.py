@@ -84,7 +84,7 @@ async def mission_page(
             own=_own_work(request) if is_own_mission(request, mission_id) else None,
             compiled=int(sum(covered.values())),
             shades=geography.shaded(directory, covered, shown), seats=geography.seats(directory, [mission], shown),
-            **listing.context(request, found, failure),
+            **listing.context(request, directory, found, failure),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 

@@ -66,7 +66,7 @@ async def compare_page(
         page = render(
             request, "compare.html", shown,
             project=project, directory=directory, as_of=directory.as_of, too_many=len(chosen) > COMPARED,
-            most=COMPARED, picked=bool(partner), failure=None, covered=listing.covered(request),
+            most=COMPARED, picked=bool(partner), failure=None, covered=listing.covered(request, directory),
             standings=listing.standings(request, [m.partner_id for m in matches]),
             between=None if between is None else present.explanation(between, directory, shown),
             **present.comparison(matches, directory, shown),
@@ -125,7 +125,7 @@ def _pair(
     explained = service.matchmaker.explain(project_id, partner_id, against=against or None)
     leader = _leader(request, explained.match, lang)
     standing, judged = _people(request, project_id, partner_id)
-    covered = listing.covered(request)
+    covered = listing.covered(request, directory)
     return render(
         request, "pair.html", lang, status,
         project=project, partner=partner, directory=directory, as_of=explained.match.as_of,
@@ -139,11 +139,11 @@ def _leader(request: Request, match: Match, lang: Lang) -> str | None:
     """Why the first of the project's list is ahead of this partner; None for the first itself."""
     if match.rank == 1:
         return None
-    listed, _ = listing.found(request, Question(project_id=match.project_id), lang)
-    if listed is None or not listed.rows or listed.rows[0].partner_id == match.partner_id:
+    maker = Service.of(request).matchmaker
+    listed = maker.match(Question(project_id=match.project_id), n=1).matches
+    if not listed or listed[0].partner_id == match.partner_id:
         return None
-    first = listed.rows[0].partner_id
-    told_ = Service.of(request).matchmaker.explain(match.project_id, match.partner_id, against=first)
+    told_ = maker.explain(match.project_id, match.partner_id, against=listed[0].partner_id)
     return None if told_.sentence is None else told_.sentence[lang]
 
 

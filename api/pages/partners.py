@@ -132,7 +132,7 @@ async def partner_page(
         partner = directory.get("partners", partner_id)
         found, failure = listing.found(request, Question(partner_id=partner_id, sort=sort), shown, cursor=cursor)
         places = lists.footprint(directory, partner_id)
-        context = listing.context(request, found, failure)
+        context = listing.context(request, directory, found, failure)
         standing = listing.standings(request, [partner_id]).get(partner_id)
         page = render(
             request, "partner.html", shown,

@@ -145,10 +145,11 @@ async def project_page(
             project=project, deals=lists.deals(directory, project_id=project_id),
             missing=present.missing_facts(project), weak=present.weak_points(project, directory.as_of),
             fresh=present.freshness(project, directory.as_of), places=maps.places_of(project["place"]),
-            asked=given, paging=listing.paging(cursor, given, sort), options=_partner_options(directory, shown),
+            asked=given, paging=listing.paging(cursor, given, sort),
+            options=_partner_options(request, directory, shown),
             filtered=_named(directory, given, shown), paper=paper, making=making, opened=listing.SHOWN,
             printed={p: url(here, shown, {**given, "sort": sort, "print": p}) for p in ("short", "1")},
-            **listing.context(request, found, failure),
+            **listing.context(request, directory, found, failure),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 
@@ -165,7 +166,18 @@ def _is_new(service: Service, project_id: str) -> bool:
         return False
 
 
-def _partner_options(directory: Directory, lang: Lang) -> Options:
+def _partner_options(request: Request, directory: Directory, lang: Lang) -> Options:
+    """What the filters of a project's partners offer: the same for every project of one reading of the facts."""
+    drawings: listing.Drawings = request.app.state.drawings
+    key = (directory.mark, "partner options", lang)
+    kept: Options | None = drawings.get(key)
+    if kept is None:
+        kept = _counted_options(directory, lang)
+        drawings.put(key, kept)
+    return kept
+
+
+def _counted_options(directory: Directory, lang: Lang) -> Options:
     frame = directory.facts.partners
     env = environment(lang)
     count = {f: dict(frame[f].drop_nulls().value_counts().iter_rows()) for f in ("country", "kind")}
