@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import invented_report
@@ -140,7 +139,7 @@ OFFICES = {
 """Who works at the desk: login -> role and mission."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk_site(site: Site, embedded_server: EmbeddedServer) -> Iterator[Site]:
     """A copy of the whole product that tests may write to: a backup of it, restored into a database of its own."""
     create_database(embedded_server.admin_url, "desk", owner=ROLE)
@@ -156,35 +155,37 @@ def desk_site(site: Site, embedded_server: EmbeddedServer) -> Iterator[Site]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(desk_site: Site, browser: Browser) -> Iterator[Desk]:
     """The product over its own data, with an office of every kind signed in."""
 
     def without_lists(*_: Any) -> None:
         """Lists are made when they are asked for: their making would take the processor from the tests."""
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "_make_lists", without_lists)
-        make = lambda: serving.ServingMatchmaker(desk_site, today=lambda: TODAY)  # noqa: E731
-        app = create_app(make, desk=lambda: opening.open_desk(desk_site), secret=SECRET)
-        app.state.evaluation = Path(desk_site.data_dir) / "runs" / "evaluation"
-        with running(app) as address:
-            states = {}
-            for login in OFFICES:
-                context = browser.new_context(java_script_enabled=False)
-                page = context.new_page()
-                page.goto(f"{address}/sign-in")
-                page.get_by_label("Tên đăng nhập").fill(login)
-                page.get_by_label("Mật khẩu").fill(PASSWORD)
-                page.get_by_role("button", name="Đăng nhập").click()
-                page.wait_for_load_state()
-                assert "/sign-in" not in page.url
-                states[login] = context.storage_state()
-                context.close()
-            yield Desk(address=address, site=desk_site, browser=browser, states=states)
+    def make() -> serving.ServingMatchmaker:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(serving, "_make_lists", without_lists)
+            return serving.ServingMatchmaker(desk_site, today=lambda: TODAY)
+
+    app = create_app(make, desk=lambda: opening.open_desk(desk_site), secret=SECRET)
+    app.state.evaluation = desk_site.data_dir / "runs" / "evaluation"
+    with running(app) as address:
+        states = {}
+        for login in OFFICES:
+            context = browser.new_context(java_script_enabled=False)
+            page = context.new_page()
+            page.goto(f"{address}/sign-in")
+            page.get_by_label("Tên đăng nhập").fill(login)
+            page.get_by_label("Mật khẩu").fill(PASSWORD)
+            page.get_by_role("button", name="Đăng nhập").click()
+            page.wait_for_load_state()
+            assert "/sign-in" not in page.url
+            states[login] = context.storage_state()
+            context.close()
+        yield Desk(address=address, site=desk_site, browser=browser, states=states)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stock(desk: Desk) -> Stock:
     """What the offices have done before."""
     with Matchmaker(desk.site, today=lambda: TODAY) as maker:
@@ -193,7 +194,7 @@ def stock(desk: Desk) -> Stock:
         return stock_desk(desk.site, maker, {login: numbers[login] for login in OFFICES})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kept_report(desk: Desk) -> None:
     """An evaluation's report is kept under the name `invented`."""
     folder = desk.site.data_dir / "runs" / "evaluation"

@@ -157,8 +157,11 @@ def test_what_was_just_stored_is_found(maker: Matchmaker, owner: Store) -> None:
 
 
 def test_closing_ends_the_thread(maker: Matchmaker, owner: Store) -> None:
+    others = {t for t in threading.enumerate() if t.name == "swap"}  # of servers that other tests keep running
     maker.match(PORT)
     add(owner)
     maker.match(PORT)
+    begun = {t for t in threading.enumerate() if t.name == "swap"} - others
+    assert begun
     maker.close()
-    assert not [t for t in threading.enumerate() if t.name == "swap"]
+    assert not [t for t in begun if t.is_alive()]
