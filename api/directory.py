@@ -104,12 +104,12 @@ class Directory:
         """
         if code.upper() in self.countries:
             return code.upper()
-        near = nearest(
-            code,
-            {c: f"{c} {r['iso3'] or ''} {r['name_en']} {r['name_vi']}" for c, r in self.countries.items()},
-            lambda c: f"{c} ({self.countries[c]['name_en']})",
-        )
-        raise unknown(code, pointer, "a country as ISO 3166-1 alpha-2", near)
+        raise unknown(code, pointer, "a country as ISO 3166-1 alpha-2", self.countries_near(code))
+
+    def countries_near(self, code: str) -> list[str]:
+        """'code (name)' of countries whose code or name resembles what was asked for."""
+        named = {c: f"{c} {r['iso3'] or ''} {r['name_en']} {r['name_vi']}" for c, r in self.countries.items()}
+        return nearest(code, named, lambda c: f"{c} ({self.countries[c]['name_en']})")
 
     def sector(self, code: str, pointer: str) -> str:
         """A known city sector, ISIC section letter or ISIC code.
@@ -167,6 +167,17 @@ class Directory:
         """A country's name in Vietnamese or English, '' when unknown."""
         row = self.countries.get(code or "")
         return str(row[f"name_{lang}"]) if row is not None else code or ""
+
+    def country_names(self, lang: str) -> list[tuple[str, str]]:
+        """(code, name) of every country, by name."""
+        return sorted(((code, self.country_name(code, lang)) for code in self.countries), key=lambda c: fold(c[1]))
+
+    def project_name(self, project_id: str, lang: str) -> str:
+        """A project's name in Vietnamese or English, else in the other; its identifier where it has none."""
+        if project_id not in self.shelves["projects"].names:
+            return project_id
+        name = self.get("projects", project_id)["name"]
+        return str(name[lang] or name["vi"] or name["en"] or project_id)
 
     def mission_name(self, mission_id: str | None, lang: str) -> str:
         """A mission's name in Vietnamese or English, '' when there is none of that id."""

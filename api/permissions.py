@@ -70,6 +70,11 @@ def check(permission: Permission, caller: Caller) -> None:
         raise ForbiddenError(f"This key was not given the scope {permission.scope}; ask for one that has it.")
 
 
+def may_hear_changes(caller: Caller, mission_id: str) -> bool:
+    """What changed for a mission is told to itself and to those who work for all, not to other missions."""
+    return caller.role != "mission" or caller.mission_id == mission_id
+
+
 def check_export(caller: Caller) -> None:
     """The caller may take lists away as CSV or XLSX.
 

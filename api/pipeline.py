@@ -1,27 +1,29 @@
 """What the pipeline's routes share: filters in, records out, each write once and on the version that was read."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, get_args
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import writes
 from api.answers import Listed, flatten, record, table
 from api.directory import Directory
-from api.filters import cursor_of, start_after
+from api.filters import cursor_of, foreign, start_after
 from api.lists import search_words, split
 from api.nearby import one_of, unknown
 from api.schemas import ListParams
 from api.service import Service
 from matcher import stages
-from matcher.errors import InputError
-from matcher.store import pipeline
+from matcher.store import pipeline, reminders
 from matcher.store.desk import Acting
 from matcher.store.pipeline_rows import ASSIGNMENT, CITY, INTERACTION, OUTCOME, SHORTLIST, Kind, get, page
+from matcher.store.reminders import Reminder
 
 _PAGING = frozenset(ListParams.model_fields)
 _CHOICES = {"kind": stages.Contact, "stage": stages.Stage, "status": stages.Status, "result": stages.Result}
@@ -110,7 +112,7 @@ def write(
     service = Service.of(request)
 
     def near(table: str, seen: str) -> list[str]:
-        return _near(service.directory, table, seen)
+        return near_in(service.directory)(table, seen)  # asked for by refusals only
 
     with service.acting(request) as acting:
         if not keyed:
@@ -133,6 +135,49 @@ def start_before(cursor: str | None, digest: str) -> int | None:
         return None
     last = start_after(cursor, digest)
     return int(last) if last.isascii() and last.isdigit() and len(last) < 19 else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A page of what has waited too long on a day; `next` is the cursor of the page after it."""
+
+    items: list[dict[str, Any]]
+    total: int
+    kinds: tuple[Reminder, ...]
+    as_of: date
+    next: str | None
+
+
+_PLACE = TypeAdapter(tuple[int, date | None, int, str, str])
+"""Number of the kind, since when, identifier, partner and project: the order of the reminders."""
+
+
+def due(acting: Acting, asked: Sequence[str], *, as_of: date | None, n: int, cursor: str | None) -> Due:
+    """What the caller is to be reminded of; of the kinds asked for, or of all.
+
+    Raises:
+        InputError: the cursor is damaged or was given for another search.
+    """
+    day = as_of or reminders.today(acting.cursor)
+    kinds = tuple(k for k in reminders.REMINDERS if k in asked or not asked)
+    # The day is part of the search: a cursor of yesterday would skip what became due since.
+    digest = digest_of(["reminders", kinds, day])
+    after = None if cursor is None else _place(cursor, digest)
+    items, total, place = reminders.due(acting.cursor, as_of=day, kinds=kinds, n=n, after=after)
+    following = None if place is None else cursor_of(digest, orjson.dumps(place).decode())
+    return Due(items=items, total=total, kinds=kinds, as_of=day, next=following)
+
+
+def _place(cursor: str, digest: str) -> list[Any]:
+    """Where the page before ended.
+
+    Raises:
+        InputError: the cursor is damaged or was given for another search.
+    """
+    try:
+        return list(_PLACE.validate_json(start_after(cursor, digest)))
+    except ValidationError:
+        raise foreign(cursor) from None
 
 
 def choice(values: list[str], known: tuple[str, ...], pointer: str) -> tuple[str, ...]:
@@ -165,13 +210,10 @@ def _known(directory: Directory, table: str, seen: str, pointer: str) -> str:
     raise unknown(seen, pointer, expected, directory.nearby(table, seen))
 
 
-def _near(directory: Directory, table: str, seen: str) -> list[str]:
-    """Identifiers with names that resemble an unknown one."""
-    if table == "countries":
-        try:
-            directory.country(seen, "")
-        except InputError as error:
-            hint = error.errors[0]["expected"].partition("nearby: ")[2]
-            return hint.split(", ") if hint else []
-        return []
-    return directory.nearby(table, seen)
+def near_in(directory: Directory) -> pipeline.Near:
+    """What names the identifiers that resemble an unknown one."""
+
+    def near(table: str, seen: str) -> list[str]:
+        return directory.countries_near(seen) if table == "countries" else directory.nearby(table, seen)
+
+    return near

@@ -11,8 +11,6 @@ of the weight. Source: Webber, Moffat and Zobel 2010, section 5.3."""
 DEPTH = 50
 FIRST = 10
 PROJECTS = 20
-SAMPLED = 3
-"""Names of newcomers that are told of a project."""
 
 Manifest = Mapping[str, Any]
 Lists = Callable[[str], Sequence[str]]

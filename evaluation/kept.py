@@ -52,15 +52,15 @@ def write(report: Report, folder: Path, name: str) -> Path:
     """
     path = folder / f"{name_of(name)}.json"
     slim = dataclasses.replace(report, datasets=tuple(map(_drawn, report.datasets)))
-    content = json.dumps(_rounded(tables.to_json(slim)), ensure_ascii=False, separators=(",", ":")).encode()
-    if len(content) > LARGEST:
+    written = json.dumps(_rounded(tables.to_json(slim)), ensure_ascii=False, separators=(",", ":")).encode()
+    if len(written) > LARGEST:
         raise InputError(
-            f"The report has {len(content):,} bytes and at most {LARGEST:,} are kept; keep one of fewer data sets."
+            f"The report has {len(written):,} bytes and at most {LARGEST:,} are kept; keep one of fewer data sets."
         )
     fresh = folder / f".{name}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content)
+        fresh.write_bytes(written)
         fresh.replace(path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
@@ -79,18 +79,9 @@ def read(folder: Path, name: str) -> Report:
         raise NotFoundError(f'There is no report "{name[:80]}".')
     path = folder / f"{name}.json"
     try:
-        # Neither a link out of the folder nor something that never ends is followed.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise SourceError(f"{path.name} is no file; remove it.")
-            if about.st_size > LARGEST:
-                raise SourceError(f"{path.name} has {about.st_size:,} bytes; a report has at most {LARGEST:,}.")
-            text = file.read(LARGEST)
+        text = content(path)
     except FileNotFoundError:
         raise NotFoundError(f'There is no report "{name}".') from None
-    except OSError as error:
-        raise SourceError(f"{path.name} cannot be read: {error.strerror}.") from error
     try:
         return from_json(json.loads(text))
     except (ValueError, RecursionError) as error:
@@ -99,7 +90,29 @@ def read(folder: Path, name: str) -> Report:
         raise SourceError(f"{path.name} is no report of this program: {error} Keep the report again.") from error
 
 
-def from_json(content: object) -> Report:
+def content(path: Path) -> bytes:
+    """What a file of a report holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SourceError: it is no plain file, too large, or cannot be read.
+    """
+    try:
+        # Neither a link out of the folder nor something that never ends is followed.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise SourceError(f"{path.name} is no file; remove it.")
+            if about.st_size > LARGEST:
+                raise SourceError(f"{path.name} has {about.st_size:,} bytes; a report has at most {LARGEST:,}.")
+            return file.read(LARGEST)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SourceError(f"{path.name} cannot be read: {error.strerror}.") from error
+
+
+def from_json(told: object) -> Report:
     """The report of which `tables.to_json` made this; null stands for a number that does not exist.
 
     Fields that this program does not know are passed over, those that it needs must be there.
@@ -107,7 +120,7 @@ def from_json(content: object) -> Report:
     Raises:
         InputError: it is something else; the message names the place, what was seen and what was expected.
     """
-    found = _made(Report, content, "")
+    found = _made(Report, told, "")
     assert isinstance(found, Report)
     return found
 

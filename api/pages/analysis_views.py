@@ -6,8 +6,8 @@ Modules of the evaluation draw with Altair and are imported when a page needs th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,14 +105,14 @@ class Line:
 
     heading: str
     name: str
-    note: str
-    dots: Mapping[str, Dot]
+    note: str = ""
     few: bool = False
     finding: Finding | None = None
     told: str = ""
     report: str = ""
     earlier: str = ""
     rival: str = ""
+    dots: Mapping[str, Dot] = field(default_factory=dict)
 
     @property
     def height(self) -> float:
@@ -190,6 +190,15 @@ def body(kept: Kept, w: Words) -> Markup:
     return _bodies[key]
 
 
+def _views(kept: Sequence[Kept], w: Words) -> Iterator[tuple[Kept, View]]:
+    """Every data set of the reports that can be read, with its report, in their order."""
+    from evaluation.views import View  # noqa: PLC0415
+
+    for one in kept:
+        for dataset in () if one.report is None else one.report.datasets:
+            yield one, View(dataset, w, 1)
+
+
 def progress(kept: Sequence[Kept], w: Words) -> Chart:
     """The engine on every set and leading slice of the newest reports, beside the report before and the best rival.
 
@@ -197,14 +206,11 @@ def progress(kept: Sequence[Kept], w: Words) -> Chart:
     """
     from evaluation.leading import best, figure  # noqa: PLC0415
     from evaluation.results import Figure  # noqa: PLC0415
-    from evaluation.views import View  # noqa: PLC0415
 
     views: dict[str, list[tuple[str, View]]] = {}
-    for one in kept:
-        for dataset in () if one.report is None else one.report.datasets:
-            view = View(dataset, w, 1)
-            if view.focus is not None and view.focus.run.startswith("engine"):
-                views.setdefault(dataset.name, []).append((one.name, view))
+    for one, view in _views(kept, w):
+        if view.focus is not None and view.focus.run.startswith("engine"):
+            views.setdefault(view.dataset.name, []).append((one.name, view))
 
     def told(found: Figure) -> tuple[float, float, float]:
         return found.mean, found.low, found.high
@@ -219,47 +225,25 @@ def progress(kept: Sequence[Kept], w: Words) -> Chart:
             rival = best((s for s in view.dataset.runs if not s.run.startswith("engine")), slice_name)
             if rival is not None:
                 values["rival"] = told(figure(rival, slice_name))
-            lines.append(
-                _Raw(
-                    heading=view.title, name=w.slice(slice_name), note=w.kept(view.count_of(slice_name)), values=values,
-                    finding=finding if rival is None else view.against(slice_name, rival), told=finding.text,
-                    few=finding.level == "few", report=report, earlier="" if earlier is None else earlier[0],
-                    rival="" if rival is None else w.run(rival.run),
-                )
+            line = Line(
+                heading=view.title, name=w.slice(slice_name), note=w.kept(view.count_of(slice_name)),
+                finding=finding if rival is None else view.against(slice_name, rival), told=finding.text,
+                few=finding.level == "few", report=report, earlier="" if earlier is None else earlier[0],
+                rival="" if rival is None else w.run(rival.run),
             )  # fmt: skip
+            lines.append((line, values))
     return chart(lines)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Raw:
-    """A line before its values have places."""
-
-    heading: str
-    name: str
-    values: Values
-    note: str = ""
-    few: bool = False
-    finding: Finding | None = None
-    told: str = ""
-    report: str = ""
-    earlier: str = ""
-    rival: str = ""
-
-
-def chart(raw: Sequence[_Raw], top: float | None = None) -> Chart:
+def chart(told: Sequence[tuple[Line, Values]], top: float | None = None) -> Chart:
     """Lines with their values placed on one scale that begins at 0."""
-    seen = [v for r in raw for told in r.values.values() for v in told if math.isfinite(v)]
+    seen = [v for _line, values in told for value in values.values() for v in value if math.isfinite(v)]
     end = top if top is not None else _round(max(seen, default=1.0))
     lines = []
-    for r in raw:
-        present = [k for k in KINDS if k in r.values and math.isfinite(r.values[k][0])]
-        lines.append(
-            Line(
-                heading=r.heading, name=r.name, note=r.note, few=r.few, finding=r.finding, told=r.told,
-                report=r.report, earlier=r.earlier, rival=r.rival,
-                dots={k: _dot(k, r.values[k], end, 2 + STEP * (i + 0.5)) for i, k in enumerate(present)},
-            )
-        )  # fmt: skip
+    for line, values in told:
+        present = [k for k in KINDS if k in values and math.isfinite(values[k][0])]
+        dots = {k: _dot(k, values[k], end, 2 + STEP * (i + 0.5)) for i, k in enumerate(present)}
+        lines.append(replace(line, dots=dots))
     ticks = tuple((end * i / 4, _x(end * i / 4, end)) for i in range(5))
     return Chart(lines=tuple(lines), top=end, ticks=ticks)
 
@@ -275,22 +259,18 @@ def held_out(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Chart:
     known = {name: i for i, name in enumerate(MEASURES)}
     for name in sorted({*mine, *theirs}, key=lambda m: (known.get(m, len(known)), m)):
         values = {k: m[name] for k, m in (("now", mine), ("before", theirs)) if name in m}
-        raw.append(_Raw(heading="", name=name, values=values))
+        raw.append((Line(heading="", name=name), values))
     return chart(raw, top=1.0)
 
 
 def reliability(kept: Sequence[Kept], w: Words) -> tuple[str, str, Plot] | None:
     """The newest reliability diagram: report, title of the set, drawing; None without one."""
-    from evaluation.views import View  # noqa: PLC0415
-
-    for one in kept:
-        for dataset in () if one.report is None else one.report.datasets:
-            view = View(dataset, w, 1)
-            for scored in view.calibrated():
-                if scored.calibration is not None and scored.calibration.slices and scored.run.startswith("engine"):
-                    drawn = _reliability(one.stamp, dataset.name, w.lang, view, scored.run)
-                    if drawn is not None:
-                        return one.name, view.title, drawn
+    for one, view in _views(kept, w):
+        for scored in view.calibrated():
+            if scored.calibration is not None and scored.calibration.slices and scored.run.startswith("engine"):
+                drawn = _reliability(one.stamp, view.dataset.name, w.lang, view, scored.run)
+                if drawn is not None:
+                    return one.name, view.title, drawn
     return None
 
 
@@ -310,23 +290,14 @@ def _reliability(stamp: tuple[str, int, int], dataset: str, lang: str, view: Vie
 
 def withheld(kept: Sequence[Kept], w: Words) -> list[tuple[str, str]]:
     """Sets on which the engine gives no probabilities, newest reports first: (title, reason)."""
-    from evaluation.views import View  # noqa: PLC0415
-
     found: dict[str, tuple[str, str]] = {}
-    for one in kept:
-        for dataset in () if one.report is None else one.report.datasets:
-            view = View(dataset, w, 1)
-            focus = view.focus
-            if (
-                dataset.name in found
-                or focus is None
-                or focus.calibration is None
-                or not focus.run.startswith("engine")
-            ):
-                continue
-            reason = focus.calibration.abstained
-            if reason is not None:
-                found[dataset.name] = (view.title, w.sentence(reason) or reason)
+    for _one, view in _views(kept, w):
+        focus = view.focus
+        if focus is None or focus.calibration is None or not focus.run.startswith("engine"):
+            continue
+        reason = focus.calibration.abstained
+        if reason is not None:
+            found.setdefault(view.dataset.name, (view.title, w.sentence(reason) or reason))
     return list(found.values())
 
 

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from starlette.requests import Request
 
-from api.directory import Directory
 from api.guard import caller_of
 from api.pages.forms import day_of
 from api.pages.listing import Listing
+from api.permissions import may_hear_changes
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
-from matcher.identity import Caller
 from matcher.records import Query
 
 DAYS_BACK = 30
@@ -51,11 +49,6 @@ class Told:
         return sum(1 for row in self.rows if row.kind == "new") if self.shown else None
 
 
-def may_know(caller: Caller, mission_id: str) -> bool:
-    """What changed for a mission is told to itself and to those who work for all, not to other missions."""
-    return caller.role != "mission" or caller.mission_id == mission_id
-
-
 def day_asked(typed: str | None, as_of: date) -> tuple[date, str | None]:
     """The day that was typed, as YYYY-MM-DD or dd/mm/yyyy; the usual one and what was typed where that is no day."""
     usual = as_of - timedelta(days=DAYS_BACK)
@@ -70,7 +63,7 @@ def day_asked(typed: str | None, as_of: date) -> tuple[date, str | None]:
 def told(request: Request, mission_id: str, typed: str | None, found: Listing | None, lang: Lang) -> Told | None:
     """What changed on the first page of a mission's pairs; None where there is no list or the caller may not know."""
     service, caller = Service.of(request), caller_of(request)
-    if found is None or found.revision is None or not may_know(caller, mission_id):
+    if found is None or found.revision is None or not may_hear_changes(caller, mission_id):
         return None
     from matcher.jobs import changes  # noqa: PLC0415 - pulls numpy and LightGBM; not for --help
 
@@ -86,7 +79,7 @@ def told(request: Request, mission_id: str, typed: str | None, found: Listing | 
     rows = [
         Row(
             kind=change.kind, project_id=change.project_id, partner_id=change.partner_id, then=change.then,
-            now=change.now, project_name=_project(directory, change.project_id, lang),
+            now=change.now, project_name=directory.project_name(change.project_id, lang),
             partner_name=directory.shelves["partners"].names.get(change.partner_id, change.partner_id),
         )
         for change in made.rows
@@ -95,10 +88,3 @@ def told(request: Request, mission_id: str, typed: str | None, found: Listing | 
         since=since, wrong=wrong, shown=made.then is not None,
         then_on=None if made.then is None else made.then.as_of, why=made.why, rows=rows,
     )  # fmt: skip
-
-
-def _project(directory: Directory, project_id: str, lang: Lang) -> str:
-    if project_id not in directory.shelves["projects"].names:
-        return project_id
-    name: dict[str, Any] = directory.get("projects", project_id)["name"]
-    return str(name[lang] or name["vi"] or name["en"] or project_id)

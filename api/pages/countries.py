@@ -12,7 +12,6 @@ from api import exposures
 from api.directory import Directory
 from api.guard import GuardedRoute
 from api.language import DEFAULT, _
-from api.nearby import nearest
 from api.pages import geography, listing
 from api.pages.keeping import render_kept
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
@@ -120,8 +119,7 @@ def _known(directory: Directory, code: str) -> str:
     """
     if code.upper() in directory.countries:
         return code.upper()
-    named = {c: f"{c} {r['iso3'] or ''} {r['name_en']} {r['name_vi']}" for c, r in directory.countries.items()}
-    near = nearest(code[:100], named, lambda c: f"{c} ({directory.countries[c]['name_en']})")
+    near = directory.countries_near(code[:100])
     hint = f" Nearby: {'; '.join(near)}." if near else ""
     raise NotFoundError(f'No country has the code "{code[:100]}".{hint}', near)
 

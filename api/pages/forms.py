@@ -135,11 +135,3 @@ def after(address: str, lang: Lang, done: str | None = None) -> str:
     more = ([("done", done)] if done else []) + ([("lang", lang)] if lang != DEFAULT else [])
     query = "&".join([*kept, *([urlencode(more)] if more else [])])
     return urlunsplit(("", "", parts.path, query, parts.fragment))
-
-
-def by_field(errors: Errors) -> dict[str, Mapping[str, str]]:
-    """Name of a field -> its first error; errors that are about no field stand under ''."""
-    found: dict[str, Mapping[str, str]] = {}
-    for error in errors:
-        found.setdefault(error["pointer"].strip("/?").partition("/")[0], error)
-    return found

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
@@ -22,7 +23,7 @@ from api.pages.forms import Sent
 from api.pages.pipeline_fields import Refused
 from api.pages.rendering import Cursor, PageLang, render
 from api.pages.telling_names import STATE_NAMES
-from api.routes.imports import ImportParams, Kind
+from api.routes.imports import ImportParams, Kind, name_of, no_file
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import ConflictError, InputError, MatcherError
@@ -34,7 +35,7 @@ from matcher.records import TABLES
 from matcher.store import imports as kept
 from matcher.store.desk import Acting
 from matcher.store.imports import Import
-from matcher.text import FORMULA_STARTS, fold, nfc, number
+from matcher.text import FORMULA_STARTS, fold, number
 
 router = APIRouter(prefix="/imports", include_in_schema=False, route_class=GuardedRoute)
 
@@ -87,7 +88,7 @@ async def send_file(request: Request) -> Response:
     """Keeps a file, or reads a kept one with other columns, and goes on to its preview."""
     form = await forms.sent(request)
     content = b"" if form.file is None else await form.file.read()
-    name = "" if form.file is None else nfc((form.file.filename or "").replace("\\", "/").rpartition("/")[2])[:200]
+    name = "" if form.file is None else name_of(form.file)
     await request.close()  # what was sent lies in a file until then
 
     def again(error: MatcherError) -> Response:
@@ -151,10 +152,7 @@ def _sent(request: Request, form: Sent, content: bytes, name: str) -> Response:
             asked |= {"source_on": forms.day_of(asked["source_on"])} if "source_on" in asked else {}
             params = forms.read(ImportParams, asked | {"file": name or None, "map": []})
             if not name:
-                raise InputError(
-                    "The form has no file.",
-                    [{"pointer": "/file", "seen": "nothing", "expected": "a file in the field file"}],
-                )
+                raise no_file()
             options = Options(
                 source=params.source or name, source_on=params.source_on, licence=params.licence, sheet=params.sheet,
                 mapping={},
@@ -186,11 +184,7 @@ def _as_before(acting: Acting, form: Sent, again: str) -> tuple[Options, str, Ki
             chosen[column.name] = field
         elif not field:
             chosen.pop(column.name, None)
-    told = Options(
-        source=options.source, source_on=options.source_on, licence=options.licence, sheet=options.sheet,
-        mapping=chosen,
-    )  # fmt: skip
-    return told, found.file, found.kind, content  # type: ignore[return-value]  # the store holds no other kind
+    return replace(options, mapping=chosen), found.file, found.kind, content  # type: ignore[return-value]  # the store holds no other kind
 
 
 # Pages

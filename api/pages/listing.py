@@ -23,10 +23,11 @@ from api.pages.rendering import acts
 from api.schemas import MAX_N, Lang
 from api.service import Keeping, Service
 from matcher.errors import SourceError, StaleArtefactError
-from matcher.records import Filters, MatchList, Query, Sort
+from matcher.records import PARTNER_KINDS, Filters, MatchList, Query, Sort
 from matcher.store import offices
 from matcher.store.feedback import Item
 from matcher.store.offices import Standing
+from matcher.text import fold
 
 SHOWN = 20
 """Matches on a page."""
@@ -199,6 +200,21 @@ def context(request: Request, directory: Directory, listing: Listing | None, fai
         "directory": directory,
         "covered": covered(request, directory),
         "as_of": directory.as_of if listing is None else listing.as_of,
+    }
+
+
+Options = dict[str, list[tuple[str, str, int]]]
+"""Filter -> (value, name, number of records) of the values that occur."""
+
+
+def partner_options(directory: Directory, lang: Lang) -> Options:
+    """What filters of partners offer: home countries by name, kinds in their usual order."""
+    kind_name = environment(lang).filters["kind"]
+    kinds = dict(directory.facts.partners["kind"].drop_nulls().value_counts().iter_rows())
+    countries = [(c, directory.country_name(c, lang), n) for c, n in directory.partners_by_country().items()]
+    return {
+        "country": sorted(countries, key=lambda o: fold(o[1])),
+        "kind": [(k, str(kind_name(k)), kinds[k]) for k in PARTNER_KINDS if k in kinds],
     }
 
 

@@ -19,16 +19,11 @@ from api.schemas import Lang
 from api.service import Service
 from matcher.jobs.posts import ACCREDITATION_UNKNOWN
 from matcher.records import Query as Question
-from matcher.stages import RUNNING, STAGES
 from matcher.store import reminders
-from matcher.store.pipeline_rows import ASSIGNMENT
-from matcher.store.pipeline_rows import page as page_of
+from matcher.store.funnel import funnel
 from matcher.text import fold
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
-
-MOST_WORK = 1000
-"""Pieces of running work that are counted; a post has some dozens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +90,5 @@ def _own_work(request: Request) -> OwnWork:
     with Service.of(request).acting(request) as acting:
         cursor = acting.cursor
         _, waiting, _ = reminders.due(cursor, as_of=reminders.today(cursor), n=1)
-        running = page_of(cursor, ASSIGNMENT, filters={"status": RUNNING}, n=MOST_WORK)
-    count = Counter(item["stage"] for item in running.items)
-    return OwnWork(waiting=waiting, stages={stage: count[stage] for stage in STAGES})
+        counted = funnel(cursor)
+    return OwnWork(waiting=waiting, stages={step.stage: step.works for step in counted.steps})

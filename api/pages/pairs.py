@@ -13,7 +13,7 @@ from api.guard import GuardedRoute, caller_of
 from api.language import DEFAULT, url
 from api.pages import forms, listing
 from api.pages.rendering import Asked, PageLang, acts, render
-from api.pages.telling import told
+from api.pages.telling import told_by_field
 from api.schemas import Lang
 from api.service import Explained, Service
 from matcher.errors import InputError
@@ -93,13 +93,16 @@ def _explained(service: Service, project_id: str, partners: Sequence[str]) -> tu
         between = maker.explain(project_id, partners[0])
         return [m for m in (between.match, between.following) if m is not None], between
     found: list[Match] = []
+    made: dict[tuple[str, str], Explained] = {}
     for first, *second in (partners[i : i + 2] for i in range(0, len(partners), 2)):
         told_ = maker.explain(project_id, first, against=second[0] if second else None)
         found.append(told_.match)
         if second and told_.following is not None:
             found.append(told_.following)
+            made[first, second[0]] = told_
     found.sort(key=lambda m: (m.rank, m.partner_id))
-    return found, maker.explain(project_id, found[0].partner_id, against=found[1].partner_id)
+    leading = found[0].partner_id, found[1].partner_id
+    return found, made.get(leading) or maker.explain(project_id, leading[0], against=leading[1])
 
 
 @router.get("/projects/{project_id}/partners/{partner_id}")
@@ -181,7 +184,7 @@ def _judged(request: Request, form: forms.Sent) -> Response:
 
         return forms.written(request, form, work)
     except InputError as error:
-        wrong = {name: told(e["expected"], form.lang) for name, e in forms.by_field(error.errors).items()}
+        wrong = told_by_field(error.errors, form.lang)
         if not (typed.get("project_id") and typed.get("partner_id")) or wrong.keys() & {"project_id", "partner_id"}:
             raise
         return _pair(

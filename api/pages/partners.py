@@ -11,13 +11,13 @@ from starlette.responses import Response
 from api import exposures, lists, present
 from api.directory import Directory
 from api.guard import GuardedRoute
-from api.language import DEFAULT, environment
+from api.language import DEFAULT
 from api.pages import geography, listing
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
-from matcher.records import PARTNER_KINDS, MatchList
+from matcher.records import MatchList
 from matcher.records import Query as Question
 from matcher.store.offices import Standing
 from matcher.store.pipeline_rows import ASSIGNMENT, INTERACTION
@@ -62,15 +62,16 @@ async def partners_page(
         words = lists.search_words(asked["q"]) if asked["q"] else None
         named = directory.page("partners", q=words, filters=filters, n=10_000, cursor=None)
         items = _best_names_first(named.items, words)[(page - 1) * SHOWN : page * SHOWN]
-        alike, failure = (None, None) if words is None or page > 1 else _by_meaning(request, words, filters)
+        alike, failure = (None, None) if words is None or page > 1 else _by_meaning(service, directory, words, filters)
         rows = [] if alike is None else present.rows(alike, directory, shown)
         ids = [i["id"] for i in items] + [row.match.partner_id for row in rows]
         made = render(
             request, "partners.html", shown,
             items=items, total=named.total, coverage={k: named.coverage[k] for k in COVERED if k in named.coverage},
-            page=page, pages=-(-named.total // SHOWN), asked=asked, options=_options(directory, shown), alike=rows,
-            failure=failure, found=alike, standings=listing.standings(request, ids), directory=directory,
-            as_of=directory.as_of, local_lang=lambda item: _local_language(directory, item),
+            page=page, pages=-(-named.total // SHOWN), asked=asked,
+            options=listing.partner_options(directory, shown), alike=rows, failure=failure, found=alike,
+            standings=listing.standings(request, ids), directory=directory, as_of=directory.as_of,
+            local_lang=lambda item: _local_language(directory, item),
         )  # fmt: skip
         return exposures.Served(response=made, found=alike, lang=shown)
 
@@ -78,11 +79,10 @@ async def partners_page(
 
 
 def _by_meaning(
-    request: Request, words: str, filters: Mapping[str, Sequence[str]]
+    service: Service, directory: Directory, words: str, filters: Mapping[str, Sequence[str]]
 ) -> tuple[MatchList | None, str | None]:
     """Partners for the words as a free text, or why there are none."""
-    service = Service.of(request)
-    checked = lists.filters_of(service.directory, filters, mark="?")
+    checked = lists.filters_of(directory, filters, mark="?")
     try:
         return service.matchmaker.match(
             Question(text=words), n=BY_MEANING, filters=checked, as_of=None, cursor=None
@@ -108,17 +108,6 @@ def _local_language(directory: Directory, partner: Mapping[str, Any]) -> str | N
     return present.local_language(partner["name_local"], home.get("languages"))
 
 
-def _options(directory: Directory, lang: Lang) -> dict[str, list[tuple[str, str, int]]]:
-    """Filter -> (value, name, number of partners) of the values that occur."""
-    frame, words = directory.facts.partners, environment(lang).filters
-    countries = [(c, directory.country_name(c, lang), n) for c, n in directory.partners_by_country().items()]
-    kinds = Counter(frame["kind"].drop_nulls().to_list())
-    return {
-        "country": sorted(countries, key=lambda o: fold(o[1])),
-        "kind": [(k, str(words["kind"](k)), kinds[k]) for k in PARTNER_KINDS if kinds[k]],
-    }
-
-
 @router.get("/partners/{partner_id}")
 async def partner_page(
     request: Request, partner_id: str, cursor: Cursor = None, sort: PageSort = "partner", lang: PageLang = None
@@ -133,7 +122,7 @@ async def partner_page(
         found, failure = listing.found(request, Question(partner_id=partner_id, sort=sort), shown, cursor=cursor)
         places = lists.footprint(directory, partner_id)
         context = listing.context(request, directory, found, failure)
-        standing = listing.standings(request, [partner_id]).get(partner_id)
+        standing = (context["standings"] or listing.standings(request, [partner_id])).get(partner_id)
         page = render(
             request, "partner.html", shown,
             partner=partner, local_lang=_local_language(directory, partner),

@@ -5,13 +5,11 @@ from datetime import date
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import APIRouter, Query, Request
-from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from api import pipeline as asked_of
-from api.filters import cursor_of, foreign, start_after
+from api.filters import cursor_of
 from api.guard import GuardedRoute, caller_of
 from api.language import DEFAULT
 from api.lists import search_words
@@ -39,9 +37,6 @@ SORTED = 1_000
 DUE = 5
 BAR = 200
 """Width of the funnel, in its own units."""
-_PLACE = TypeAdapter(tuple[int, date | None, int, str, str])
-"""Where a page of reminders ends: number of the kind, since when, identifier, partner and project."""
-
 Named = Annotated[str | None, Query(max_length=200)]
 Order = Annotated[Literal["new", "next", "value", "stage"], Query()]
 
@@ -190,31 +185,14 @@ async def reminders_page(
 
 def _due(request: Request, kind: str | None, cursor: str | None, lang: Lang) -> Response:
     chosen = asked_of.choice([kind], REMINDERS, "?kind") if kind else ()
-    kinds = tuple(k for k in REMINDERS if k in chosen or not chosen)
     with Service.of(request).acting(request) as acting:
-        day = reminders.today(acting.cursor)
-        digest = asked_of.digest_of(["reminders", kinds, day])
-        after = None if cursor is None else _place(cursor, digest)
-        rows, total, place = reminders.due(acting.cursor, as_of=day, kinds=kinds, n=ROWS, after=after)
+        found = asked_of.due(acting, chosen, as_of=None, n=ROWS, cursor=cursor)
     return render(
         request, "pipeline_reminders.html", lang,
-        rows=rows, total=total, asked={"kind": kind}, kinds=REMINDERS, cursor=cursor,
-        first={"kind": kind} if kind else {},
-        next=None if place is None else cursor_of(digest, orjson.dumps(place).decode()), today=day,
+        rows=found.items, total=found.total, asked={"kind": kind}, kinds=REMINDERS, cursor=cursor,
+        first={"kind": kind} if kind else {}, next=found.next, today=found.as_of,
         **_frame(request),
     )  # fmt: skip
-
-
-def _place(cursor: str, digest: str) -> list[Any]:
-    """Where the page before ended.
-
-    Raises:
-        InputError: the cursor is damaged or was given for another search.
-    """
-    try:
-        return list(_PLACE.validate_json(start_after(cursor, digest)))
-    except ValidationError:
-        raise foreign(cursor) from None
 
 
 # Inside

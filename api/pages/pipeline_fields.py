@@ -160,17 +160,9 @@ def reads(field: str, value: Any, lang: Lang, directory: Directory) -> str:
         "value_usd": lambda: telling.say(MILLIONS, lang) % {"value": usd_range(value, value, lang)},
         "role": lambda: ROLE_NAMES[value][lang] if value in ROLE_NAMES else value,
         "lost_to_country": lambda: directory.country_name(value, lang),
-        "project_id": lambda: project_name(directory, value, lang),
+        "project_id": lambda: directory.project_name(value, lang),
     }
     return str(told[field]()) if field in told else str(value)
-
-
-def project_name(directory: Directory, project_id: str | None, lang: Lang) -> str:
-    """A project's name in the reader's language, else in the other one; its identifier where it is unknown."""
-    if project_id is None or project_id not in directory.shelves["projects"].names:
-        return project_id or ""
-    name = directory.get("projects", project_id)["name"]
-    return str(name[lang] or name["vi"] or name["en"] or project_id)
 
 
 def timeline(name: str, record: Mapping[str, Any], lang: Lang, directory: Directory) -> list[dict[str, Any]]:
@@ -228,8 +220,7 @@ def refusal(error: MatcherError, name: str, lang: Lang, shown: tuple[str, ...]) 
     items: list[tuple[str, str]] = []
     fields: dict[str, str] = {}
     errors = error.errors if isinstance(error, InputError) else []
-    for field, one in forms.by_field(errors).items():
-        said = telling.told(one["expected"], lang)
+    for field, said in telling.told_by_field(errors, lang).items():
         label = telling.field_name(field, lang, name)
         told.append(said)
         items.append((field if field in shown else "", f"{label}: {said}" if label else said))

@@ -1,12 +1,13 @@
 """Records of the pipeline one by one: forms to write them, their history, undo."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api import lists
+from api import pipeline as asked_of
 from api.directory import Directory
 from api.guard import GuardedRoute, caller_of
 from api.language import DEFAULT
@@ -67,7 +68,7 @@ def _new(name: Formed) -> None:
 
         def write(acting: Acting) -> str:
             body = pipeline_fields.new_of(name, form)
-            near = _near(Service.of(request).directory)
+            near = asked_of.near_in(Service.of(request).directory)
             made = pipeline.create(acting.cursor, SHAPES[name].kind, body.model_dump(), near=near)
             home = "/pipeline" if name == "assignments" else f"/pipeline/{name}"
             return forms.after(form.back or home, form.lang, f"{name}.{made['id']}")
@@ -140,7 +141,7 @@ def _one(name: Formed) -> None:
 
         def write(acting: Acting) -> str:
             changes = pipeline_fields.change_of(name, form)
-            near = _near(Service.of(request).directory)
+            near = asked_of.near_in(Service.of(request).directory)
             pipeline.change(acting.cursor, SHAPES[name].kind, number, changes, fits=_fits(form), near=near)
             return forms.after(form.back or f"/pipeline/{name}/{number}", form.lang, f"{name}.{number}")
 
@@ -233,7 +234,7 @@ async def add_to_shortlist(request: Request) -> Response:
 
     def write(acting: Acting) -> str:
         body = pipeline_fields.new_of("shortlists", whole)
-        near = _near(Service.of(request).directory)
+        near = asked_of.near_in(Service.of(request).directory)
         made = pipeline.create(acting.cursor, SHAPES["shortlists"].kind, body.model_dump(), near=near)
         return forms.after(back, form.lang, f"shortlists.{made['id']}")
 
@@ -245,28 +246,17 @@ async def add_to_shortlist(request: Request) -> Response:
     return await Service.of(request).run(_attempt, request, whole, write, again)
 
 
-@router.post("/interactions/{id}/undo")
-async def undo_interaction(request: Request, number: RecordId) -> Response:
-    """The contact as it was before its newest version."""
-    return await _undo(request, "interactions", number)
+def _undoes(name: Undone) -> None:
+    """Adds the route that gives back what a record of a kind was before its newest version."""
+
+    @router.post(f"/{name}/{{id}}/undo", name=f"undo_{name}")
+    async def undo(request: Request, number: RecordId) -> Response:
+        """The record as it was before its newest version."""
+        return await _undo(request, name, number)
 
 
-@router.post("/shortlists/{id}/undo")
-async def undo_shortlist(request: Request, number: RecordId) -> Response:
-    """The partner is no longer, or again, kept in view."""
-    return await _undo(request, "shortlists", number)
-
-
-@router.post("/assignments/{id}/undo")
-async def undo_assignment(request: Request, number: RecordId) -> Response:
-    """The work as it was before its newest version."""
-    return await _undo(request, "assignments", number)
-
-
-@router.post("/outcomes/{id}/undo")
-async def undo_outcome(request: Request, number: RecordId) -> Response:
-    """The outcome as it was before its newest version."""
-    return await _undo(request, "outcomes", number)
+for _name in get_args(Undone):
+    _undoes(_name)
 
 
 async def _undo(request: Request, name: Undone, number: int) -> Response:
@@ -333,13 +323,6 @@ def _told(request: Request, refused: Refused, form: Sent) -> Response:
     )
 
 
-def _near(directory: Directory) -> pipeline.Near:
-    def near(table: str, seen: str) -> list[str]:
-        return directory.nearby(table, seen) if table in directory.shelves else []
-
-    return near
-
-
 def _options(directory: Directory, lang: Lang, home: str | None) -> dict[str, Any]:
     """What the selects of the forms offer.
 
@@ -353,9 +336,8 @@ def _options(directory: Directory, lang: Lang, home: str | None) -> dict[str, An
         for m in (directory.page("missions", q=None, filters={}, n=10_000, cursor=None).items if home else ())
         if any(c["country"] == home for c in m["covers"])
     ]
-    countries = [(c, directory.country_name(c, lang)) for c in directory.countries]
     return {
         "projects": sorted(projects, key=lambda p: fold(p[1])), "missions": sorted(missions, key=lambda m: fold(m[1])),
-        "countries": sorted(countries, key=lambda c: fold(c[1])),
+        "countries": directory.country_names(lang),
         "roles": [(code, ROLE_NAMES[code][lang]) for code in ROLES],
     }  # fmt: skip

@@ -18,7 +18,7 @@ from api.guard import GuardedRoute
 from api.language import DEFAULT, any_day, exact_amount
 from api.pages import forms
 from api.pages.rendering import Asked, PageLang, render
-from api.pages.telling import field_name, sentence, told
+from api.pages.telling import field_name, sentence, told_by_field
 from api.schemas import Lang
 from api.schemas_projects import NewProject, ProjectChange
 from api.service import Service
@@ -97,7 +97,7 @@ async def check(request: Request, project_id: Asked = None) -> Response:
                     project_writes.check_change(directory, acting, project_id, _changes(typed, known, form.lang))
         except InputError as error:
             errors = error.errors
-        wrong = {name: str(text) for name, text in _told(errors, form.lang).items()}
+        wrong = {name: str(text) for name, text in told_by_field(errors, form.lang).items()}
         return JSONResponse({"errors": wrong}, headers={"cache-control": "no-store"})
 
     return await Service.of(request).run(work)
@@ -264,10 +264,6 @@ def _changes(typed: Typed, known: Typed, lang: Lang) -> ProjectChange:
     raise InputError("; ".join(f"{e['pointer']} is empty" for e in missing), missing)
 
 
-def _told(errors: forms.Errors, lang: Lang) -> dict[str, str]:
-    return {name: told(error["expected"], lang) for name, error in forms.by_field(errors).items()}
-
-
 # The page
 
 
@@ -279,7 +275,7 @@ def _page(
     directory = Service.of(request).directory
     item = None if project_id is None else directory.get("projects", project_id)
     known = {} if item is None else typed_of(item, lang)
-    wrong = _told(errors, lang)
+    wrong = told_by_field(errors, lang)
     return render(
         request, "project_form.html", lang, status,
         project=item, typed=typed, wrong=wrong, refusal=refusal, changed=changed or [], stale=stale,
@@ -294,9 +290,8 @@ def _page(
 def _choices(directory: Directory, lang: Lang, typed: Typed) -> dict[str, list[tuple[str, str]]]:
     """Field -> (value, name) of the values that may be chosen; one that stands there already is kept."""
     sectors = [(code, directory.sector_name(code, lang)) for code in directory.city_sectors]
-    countries = [(code, directory.country_name(code, lang)) for code in directory.countries]
     found = {
-        "sector": sorted(sectors, key=lambda o: fold(o[1])), "country": sorted(countries, key=lambda o: fold(o[1])),
+        "sector": sorted(sectors, key=lambda o: fold(o[1])), "country": directory.country_names(lang),
         "value_currency": [(code, code) for code in CURRENCIES], "status": [(code, "") for code in STATUSES],
         "form": [(code, "") for code in FORMS],
     }  # fmt: skip

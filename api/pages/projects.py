@@ -12,12 +12,12 @@ from api.guard import GuardedRoute
 from api.language import DEFAULT, environment, url
 from api.pages import forms, listing
 from api.pages.keeping import render_kept
+from api.pages.listing import Options
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
 from api.pictures import maps
 from api.schemas import MAX_N, Lang
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
-from matcher.records import PARTNER_KINDS
 from matcher.records import Query as Question
 from matcher.text import fold
 
@@ -29,9 +29,6 @@ MOST_MILLIONS = 1e9
 
 Paper = Annotated[Literal["1", "short"] | None, Query(alias="print")]
 """The page as a document: `1` with the full evidence of the first rows, `short` without."""
-
-Options = dict[str, list[tuple[str, str, int]]]
-"""Filter -> (value, name, number of records) of the values that occur."""
 
 
 @router.get("/projects")
@@ -178,20 +175,9 @@ def _partner_options(request: Request, directory: Directory, lang: Lang) -> Opti
 
 
 def _counted_options(directory: Directory, lang: Lang) -> Options:
-    frame = directory.facts.partners
-    env = environment(lang)
-    count = {f: dict(frame[f].drop_nulls().value_counts().iter_rows()) for f in ("country", "kind")}
-    countries = [(c, directory.country_name(c, lang), n) for c, n in count["country"].items()]
-    kinds = [(k, str(env.filters["kind"](k)), count["kind"].get(k, 0)) for k in PARTNER_KINDS if k in count["kind"]]
     sectors = {s["id"]: s["partners"] for s in directory.shelves["sectors"].frame.iter_rows(named=True)}
-    return {
-        "country": sorted(countries, key=lambda o: fold(o[1])),
-        "kind": kinds,
-        "sector": sorted(
-            ((s, directory.sector_name(s, lang), sectors.get(s, 0)) for s in directory.city_sectors),
-            key=lambda o: fold(o[1]),
-        ),
-    }
+    named = ((s, directory.sector_name(s, lang), sectors.get(s, 0)) for s in directory.city_sectors)
+    return listing.partner_options(directory, lang) | {"sector": sorted(named, key=lambda o: fold(o[1]))}
 
 
 def _named(directory: Directory, given: Mapping[str, str], lang: Lang) -> Sequence[str]:

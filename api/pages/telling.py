@@ -90,6 +90,16 @@ def sentence(message: str, lang: Lang) -> Told:
     return Told(found) if found is not None else _unknown(REFUSAL_UNKNOWN, message, lang)
 
 
+def told_by_field(errors: Iterable[Mapping[str, str]], lang: Lang) -> dict[str, Told]:
+    """Name of a field -> what its first error expects; what is about no field stands under ''."""
+    found: dict[str, Told] = {}
+    for error in errors:
+        name = error["pointer"].strip("/?").partition("/")[0]
+        if name not in found:
+            found[name] = told(error["expected"], lang)
+    return found
+
+
 def cell(wrong: Mapping[str, Any], lang: Lang) -> Told:
     """What is wrong in a file: sheet, row, column, and what to do; `wrong` is an entry of an import's `errors`."""
     why = cell_reason(wrong, lang)

@@ -249,11 +249,19 @@ async def _sent(request: Request) -> tuple[bytes, str]:
     async with request.form(max_files=1, max_fields=20) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
-            expected = "a file in the field file"
-            raise InputError("The form has no file.", [{"pointer": "/file", "seen": "nothing", "expected": expected}])
-        # Some browsers send the whole path.
-        name = nfc((file.filename or "").replace("\\", "/").rpartition("/")[2])[:200]
-        return await file.read(), name
+            raise no_file()
+        return await file.read(), name_of(file)
+
+
+def no_file() -> InputError:
+    """The refusal of a form without a file."""
+    expected = "a file in the field file"
+    return InputError("The form has no file.", [{"pointer": "/file", "seen": "nothing", "expected": expected}])
+
+
+def name_of(file: UploadFile) -> str:
+    """The name that a form gives a file; some browsers send the whole path."""
+    return nfc((file.filename or "").replace("\\", "/").rpartition("/")[2])[:200]
 
 
 def _mapping(words: list[str]) -> dict[str, str]:

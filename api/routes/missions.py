@@ -8,6 +8,7 @@ from starlette.responses import Response
 from api import exposures, lists, schemas, shapes
 from api.answers import record
 from api.guard import GuardedRoute, caller_of
+from api.permissions import may_hear_changes
 from api.service import Service
 from matcher import records
 from matcher.errors import ForbiddenError
@@ -47,7 +48,7 @@ async def mission_changes(
 ) -> Response:
     """What changed on the first page of the mission's pairs since your office last saw it before a day, and why."""
     service, caller = Service.of(request), caller_of(request)
-    if caller.role == "mission" and caller.mission_id != mission_id:
+    if not may_hear_changes(caller, mission_id):
         raise ForbiddenError("What changed for a mission is not told to other missions.")
 
     def work() -> Response:

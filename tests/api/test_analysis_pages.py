@@ -17,7 +17,7 @@ from offices import JP, KR, PORT, WATER, Offices, StoredMatchmaker
 
 from api.language import read_catalogue
 from api.pages import analysis_counts, analysis_views
-from api.pages.analysis_views import _Raw, chart, kept_reports
+from api.pages.analysis_views import Line, Values, chart, kept_reports
 from evaluation import kept
 from evaluation.results import Report
 from matcher.errors import SourceError
@@ -388,8 +388,8 @@ def test_agreement_is_told_when_enough_pairs_have_two_judges(offices: Offices) -
 # Drawings.
 
 
-def lines(*values: dict[str, tuple[float, float, float]]) -> Sequence[_Raw]:
-    return [_Raw(heading="", name=str(i), values=v) for i, v in enumerate(values)]
+def lines(*values: dict[str, tuple[float, float, float]]) -> Sequence[tuple[Line, Values]]:
+    return [(Line(heading="", name=str(i)), v) for i, v in enumerate(values)]
 
 
 def test_values_share_one_scale_and_keep_their_order() -> None:
