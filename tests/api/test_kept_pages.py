@@ -133,3 +133,14 @@ def test_how_an_office_stands_is_told_to_it_alone(offices: Offices) -> None:
     assert "đã tiếp xúc 01/11/2026" not in city
     assert "đang tiếp xúc" not in other  # an analyst has no business with who works where
     assert all("nobody else reads this" not in text for text in (own, city, other))
+
+
+def test_a_kept_page_offers_each_reader_what_he_may_do(offices: Offices) -> None:
+    """Readers without a mission differ by role and by the right to export."""
+    for _ in range(2):  # drawn, then kept
+        shown = {
+            login: offices.get(login, "/projects", headers=HTML).text
+            for login in ("city.office", "city.second", "figures")
+        }
+        assert {login for login, text in shown.items() if "format=xlsx" in text} == {"city.office", "figures"}
+        assert {login for login, text in shown.items() if "/projects/new" in text} == {"city.office", "city.second"}
