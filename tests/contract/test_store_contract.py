@@ -456,7 +456,7 @@ def test_a_store_survives_that_its_connection_is_cut(url, server):
         with psycopg.connect(url) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
         with pytest.raises(SourceError, match="does not answer"):
             store.revision()
