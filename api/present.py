@@ -172,6 +172,7 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
         "row": row(explained.match, directory, lang, largest),
         "following": following,
         "chosen": explained.chosen,
+        "leader": None if explained.ahead is None else explained.ahead[lang],
         "sentence": None if explained.sentence is None else explained.sentence[lang],
         "lead": sum(d.first - d.second for d in explained.contrast),
         "differences": differences,

@@ -92,6 +92,11 @@ class Explained(Protocol):
         ...
 
     @property
+    def ahead(self) -> Mapping[str, str] | None:
+        """Why the first of the project's list is ahead of this partner; None for the first itself."""
+        ...
+
+    @property
     def following(self) -> Match | None:
         """The partner that it is compared with."""
         ...

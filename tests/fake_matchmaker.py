@@ -271,7 +271,7 @@ class FakeMatchmaker:
         if against is not None:
             others = [self._one("partner", against)]
         return Explanation(
-            match=self._match(1, self._score(project, partner), project, partner), base=0.1,
+            match=self._match(1, self._score(project, partner), project, partner), base=0.1, ahead=None,
             following=self._match(2, self._score(project, others[0]), project, others[0]),
             contrast=(
                 Difference(reason="sector", first=0.6, second=0.1, first_value=_both("52"), second_value=_both("37")),

@@ -126,28 +126,15 @@ def _pair(
     directory = service.directory
     project, partner = directory.get("projects", project_id), directory.get("partners", partner_id)
     explained = service.matchmaker.explain(project_id, partner_id, against=against or None)
-    leader = _leader(request, explained.match, lang)
     standing, judged = _people(request, project_id, partner_id)
     covered = listing.covered(request, directory)
     return render(
         request, "pair.html", lang, status,
         project=project, partner=partner, directory=directory, as_of=explained.match.as_of,
-        leader=leader, workable=covered is None or partner["country"] in covered,
+        workable=covered is None or partner["country"] in covered,
         standing=standing, judged=judged, key=forms.new_key(), typed=typed or {}, errors=errors or {},
         **present.explanation(explained, directory, lang),
     )  # fmt: skip
-
-
-def _leader(request: Request, match: Match, lang: Lang) -> str | None:
-    """Why the first of the project's list is ahead of this partner; None for the first itself."""
-    if match.rank == 1:
-        return None
-    maker = Service.of(request).matchmaker
-    listed = maker.match(Question(project_id=match.project_id), n=1).matches
-    if not listed or listed[0].partner_id == match.partner_id:
-        return None
-    told_ = maker.explain(match.project_id, match.partner_id, against=listed[0].partner_id)
-    return None if told_.sentence is None else told_.sentence[lang]
 
 
 def _people(request: Request, project_id: str, partner_id: str) -> tuple[Standing | None, dict[str, Any] | None]:

@@ -186,6 +186,8 @@ def explanation(told: Explanation, lang: str) -> RenderableType:
     if match.city is not None:
         parts += [Text(""), Text(words["city"], style="bold"), _city(match.city, lang)]
     parts.append(Text(""))
+    if told.ahead is not None:
+        parts += [Text(told.ahead[lang]), Text("")]
     if told.following is None or told.sentence is None:
         parts.append(Text(words["last"], style="dim"))
     else:

@@ -218,12 +218,23 @@ class Catalogue:
         place = {int(q): i for i, q in enumerate(order)}
         if other is None and place[partner] + 1 < order.size:
             other = int(order[place[partner] + 1])
-        first, base = self._match(self._pair(block, partner), place[partner] + 1), self._side(block, partner).parts[-1]
+
+        def pair(row: int) -> Pair:
+            return Pair(score=float(scores[row]), block=block, partner=row)
+
+        leader = int(order[0])
+        sides = {row: self._side(block, row) for row in (partner, other, leader) if row is not None}
+        first = self._match(pair(partner), place[partner] + 1, side=sides[partner])
+        base, ahead = float(sides[partner].parts[-1]), None
+        if leader != partner:
+            lead = contrast(sides[leader], sides[partner], FEATURES)
+            ahead = sentence(lead, str(self.partners.records[leader]["name"]), first.partner_name)
         if other is None:
-            return Explanation(match=first, base=float(base), following=None, contrast=())
+            return Explanation(match=first, base=base, ahead=ahead, following=None, contrast=())
         return Explanation(
-            match=first, base=float(base), following=self._match(self._pair(block, other), place[other] + 1),
-            contrast=self._contrast(block, partner, other), chosen=against is not None,
+            match=first, base=base, ahead=ahead, chosen=against is not None,
+            following=self._match(pair(other), place[other] + 1, side=sides[other]),
+            contrast=contrast(sides[partner], sides[other], FEATURES),
         )  # fmt: skip
 
     def contrast(self, query: Query, first: str, second: str) -> tuple[Difference, ...]:
@@ -470,10 +481,8 @@ class Catalogue:
         """A scored pair with its evidence, as `match` has it at that rank."""
         return self._match(pair, rank)
 
-    def _match(self, pair: Pair, rank: int, drafts: dict[int, Field] | None = None) -> Match:
-        one = pair.block.at(np.array([pair.partner]))
-        x = compute(one)
-        parts = self.ranker.contributions(x)[0]
+    def _match(self, pair: Pair, rank: int, drafts: dict[int, Field] | None = None, side: Side | None = None) -> Match:
+        side = self._side(pair.block, pair.partner) if side is None else side
         p, q = pair.block.record, pair.block.partners.records[pair.partner]
         probability, abstained = self.chance(pair, drafts)
         return Match(
@@ -481,8 +490,8 @@ class Catalogue:
             project_name={"vi": _text(p["name_vi"]), "en": _text(p["name_en"])},
             partner_id=str(q["partner_id"]), partner_name=str(q["name"]), partner_country=_text(q["country"]),
             partner_kind=str(q["kind"]), score=pair.score, probability=probability,
-            abstained=abstained, evidence=explain(one, 0, x[0], parts, FEATURES),
-            engine=self.engine, as_of=self.history.as_of, city=self._policy.side(one, 0),
+            abstained=abstained, evidence=explain(side.block, 0, side.x, side.parts, FEATURES),
+            engine=self.engine, as_of=self.history.as_of, city=self._policy.side(side.block, 0),
         )  # fmt: skip
 
 

@@ -138,6 +138,7 @@ class Explanation:
     """Everything behind one match, and what sets it apart from another partner of the project.
 
     Attributes:
+        ahead: why the first of the project's list is ahead of this partner; None for the first itself.
         base: part of the score that no feature carries; base, reasons and missing information sum to the score.
         following: the partner it is compared with: the next candidate, or the `chosen` one; None for the last one.
         chosen: somebody asked to compare with `following`, which may stand anywhere in the list.
@@ -145,6 +146,7 @@ class Explanation:
 
     match: Match
     base: float
+    ahead: Both | None
     following: Match | None
     contrast: tuple[Difference, ...]
     chosen: bool = False
@@ -167,6 +169,7 @@ class Explanation:
         return {
             "match": self.match.to_json(lang),
             "base": round(self.base, 6),
+            "ahead": None if self.ahead is None else dict(self.ahead),
             "next": None if self.chosen else other,
             "against": other if self.chosen else None,
             "sentence": None if self.sentence is None else dict(self.sentence),

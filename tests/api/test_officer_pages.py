@@ -213,17 +213,19 @@ def test_a_pair_shows_both_sides_with_values_and_sources(client: TestClient) -> 
 def test_a_partner_that_is_not_first_is_told_what_the_first_has_more(
     client: TestClient, world: FakeMatchmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explain = world.explain
-    told = []
+    explain, told = world.explain, []
 
     def third(project_id: str, partner_id: str, *, against: str | None = None) -> Any:
         told.append((partner_id, against))
-        found = explain(project_id, partner_id, against=against)
-        return replace(found, match=replace(found.match, rank=3))
+        ahead = {"vi": "Đối tác đầu xếp trên nhờ: ngành.", "en": "The first is ahead by: sector."}
+        return replace(explain(project_id, partner_id, against=against), ahead=ahead)
 
+    path = f"/projects/{PORT}/partners/{JP}"
+    assert "xếp trên nhờ: ngành" not in client.get(path, headers=HTML).text
     monkeypatch.setattr(world, "explain", third)
-    client.get(f"/projects/{PORT}/partners/{JP}", headers=HTML)
-    assert told == [(JP, None), (JP, AE)]
+    assert "Đối tác đầu xếp trên nhờ: ngành." in client.get(path, headers=HTML).text
+    assert "The first is ahead by: sector." in client.get(f"{path}?lang=en", headers=HTML).text
+    assert told == [(JP, None)] * 2  # one question to the engine a page
 
 
 def test_a_judgment_is_kept_shown_and_replaced(offices: Offices) -> None:

@@ -136,6 +136,15 @@ def test_an_explanation_compares_with_the_one_that_is_asked_for(catalogue: Catal
     assert (after["against"], after["next"]["rank"]) == (None, 2)
 
 
+def test_an_explanation_says_why_the_first_of_the_list_is_ahead(catalogue: Catalogue) -> None:
+    order = [m.partner_id for m in catalogue.match(PORT, n=ALL).matches]
+    assert catalogue.explain("p-port", order[0]).ahead is None
+    for partner in (order[1], order[4], order[-1]):
+        told = catalogue.explain("p-port", partner)
+        assert told.ahead == catalogue.explain("p-port", order[0], against=partner).sentence
+        assert told.to_json()["ahead"] == told.ahead
+
+
 def test_what_cannot_be_compared_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(InputError, match="with itself"):
         catalogue.explain("p-port", "jp-port", against="jp-port")
