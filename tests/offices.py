@@ -82,6 +82,16 @@ class StoredMatchmaker(FakeMatchmaker):
         offset = found.matches[0].rank - 1 if found.matches else 0
         return replace(found, n=asked.get("n", 10), offset=offset, revision=self.store.revision())
 
+    def stamp(self, query: Query) -> tuple[object, ...]:
+        """As of the matchmaker of a service, so that pages are kept as they are there."""
+        return "fake-1", self.store.revision(), self.as_of
+
+    def kept(self, query: Query, **_: Any) -> None:
+        """No list is made ahead."""
+
+    def at_hand(self, query: Query, **_: Any) -> None:
+        """No list is made ahead."""
+
     def past(self, engine: str, *, as_of: date, revision: int) -> "Past":
         """The small world does not change its mind."""
         return Past(self)

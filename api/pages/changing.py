@@ -60,6 +60,11 @@ def day_asked(typed: str | None, as_of: date) -> tuple[date, str | None]:
         return usual, typed
 
 
+def settled(typed: str | None, as_of: date) -> bool:
+    """What is compared is over, so that the comparison stays the same until the list does."""
+    return day_asked(typed, as_of)[0] <= as_of
+
+
 def told(request: Request, mission_id: str, typed: str | None, found: Listing | None, lang: Lang) -> Told | None:
     """What changed on the first page of a mission's pairs; None where there is no list or the caller may not know."""
     service, caller = Service.of(request), caller_of(request)

@@ -14,7 +14,7 @@ from api.guard import GuardedRoute
 from api.language import DEFAULT, _
 from api.pages import geography, listing
 from api.pages.keeping import render_kept
-from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
+from api.pages.rendering import Asked, Cursor, PageLang, PageSort
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import NotFoundError
@@ -93,20 +93,24 @@ async def country_page(
     def work() -> exposures.Served:
         directory = service.directory
         code = _known(directory, iso2)
-        country = directory.countries[code]
         found, failure = listing.found(request, Question(countries=(code,), sort=sort), shown, cursor=cursor)
+        page = render_kept(
+            request, "country.html", shown, lambda _: content(directory, code, found, failure), directory=directory,
+            of=None if found is None else found.key, holes=listing.touched(request, directory, found, shown),
+        )  # fmt: skip
+        return exposures.Served(response=page, found=found, lang=shown)
+
+    def content(directory: Directory, code: str, found: listing.Listing | None, failure: str | None) -> dict[str, Any]:
         missions = directory.page("missions", q=None, filters={"covers": (code,)}, n=1000, cursor=None).items
         kinds = _kinds(directory, code)
         compiled = sum(n for _kind, n in kinds)
-        page = render(
-            request, "country.html", shown,
-            country=country, name=directory.country_name(code, shown), missions=missions, kinds=kinds,
-            compiled=compiled, ties=_ties_of(directory, code), names=(LEVELS, TIES, TIE_STATES),
-            shades=geography.shaded(directory, {code: float(compiled)}, shown),
-            seats=geography.seats(directory, missions, shown), paging=listing.paging(cursor, {}, sort),
-            **listing.context(request, directory, found, failure),
-        )  # fmt: skip
-        return exposures.Served(response=page, found=found, lang=shown)
+        return {
+            "country": directory.countries[code], "name": directory.country_name(code, shown), "missions": missions,
+            "kinds": kinds, "compiled": compiled, "ties": _ties_of(directory, code),
+            "names": (LEVELS, TIES, TIE_STATES), "seats": geography.seats(directory, missions, shown),
+            "shades": geography.shaded(directory, {code: float(compiled)}, shown),
+            "paging": listing.paging(cursor, {}, sort), **listing.context(request, directory, found, failure),
+        }  # fmt: skip
 
     return await exposures.answer(request, work, channel="page")
 

@@ -19,14 +19,14 @@ from api import present
 from api.directory import Directory
 from api.guard import caller_of
 from api.language import environment
-from api.pages.rendering import acts
+from api.pages.rendering import acts, text_of
 from api.schemas import MAX_N, Lang
 from api.service import Keeping, Service
 from matcher.errors import SourceError, StaleArtefactError
 from matcher.records import PARTNER_KINDS, Filters, MatchList, Query, Sort
 from matcher.store import offices
 from matcher.store.feedback import Item
-from matcher.store.offices import Standing
+from matcher.store.offices import UNTOUCHED, Standing
 from matcher.text import fold
 
 SHOWN = 20
@@ -59,6 +59,8 @@ class DrawnRow:
 class Listing:
     """A drawn list, and what the record of shown lists needs of it (`matcher.store.feedback.Kept`)."""
 
+    key: tuple[object, ...] | None
+    """What it was made of and for; None where nobody can tell, so that nothing made of it is kept."""
     engine: str
     as_of: date
     revision: int | None
@@ -129,13 +131,15 @@ def found(
             made = rereading.match_list(served, lang)
     except (SourceError, StaleArtefactError) as reason:
         return None, str(reason)
-    drawn = _drawn(service, made, lang, opened=opened)
+    drawn = _drawn(service, made, lang, key, opened=opened)
     if key is not None:
         kept.put(key, drawn)
     return drawn, None
 
 
-def _drawn(service: Service, made: MatchList, lang: Lang, *, opened: int) -> Listing:
+def _drawn(
+    service: Service, made: MatchList, lang: Lang, key: tuple[object, ...] | None, *, opened: int
+) -> Listing:  # fmt: skip
     directory = service.directory
     template = environment(lang).get_template("match_rows.html")
     asked = made.query
@@ -157,8 +161,8 @@ def _drawn(service: Service, made: MatchList, lang: Lang, *, opened: int) -> Lis
         for m in made.matches
     ]
     return Listing(
-        engine=made.engine, as_of=made.as_of, revision=made.revision, query=asked, filters=made.filters, n=made.n,
-        offset=made.offset, candidates=made.candidates, items=items, rows=rows, coverage=made.coverage,
+        key=key, engine=made.engine, as_of=made.as_of, revision=made.revision, query=asked, filters=made.filters,
+        n=made.n, offset=made.offset, candidates=made.candidates, items=items, rows=rows, coverage=made.coverage,
         notes=made.notes, ahead=made.ahead, next=made.next, summary=_summary(made, told, lang),
     )  # fmt: skip
 
@@ -180,6 +184,27 @@ def standings(request: Request, partner_ids: Sequence[str]) -> Mapping[str, Stan
         return offices.standing(acting.cursor, partner_ids)
 
 
+def touched(
+    request: Request, directory: Directory, listing: Listing | None, lang: Lang, *, paper: str | None = None
+) -> dict[str, str]:
+    """What stands in a list's holes: of partners whom some office works with, how the reader's office stands with them.
+
+    Args:
+        paper: the list is printed, so that nothing can be done from it.
+    """
+    known = standings(request, [] if listing is None else [row.partner_id for row in listing.rows])
+    rows = () if listing is None else listing.rows
+    chosen = [(i, row) for i, row in enumerate(rows) if known.get(row.partner_id, UNTOUCHED) != UNTOUCHED]
+    if not chosen:
+        return {}
+    text = text_of(
+        request, "standings.html", lang, touched=[(row, known[row.partner_id]) for _, row in chosen],
+        covered=covered(request, directory), directory=directory, paper=paper,
+    )  # fmt: skip
+    cells = text.split("<!-- cell -->")
+    return {f"standing {i}": cell for (i, _), cell in zip(chosen, cells, strict=False)}
+
+
 def covered(request: Request, directory: Directory) -> frozenset[str] | None:
     """The countries whose partners the reader's office may work on; None: all of them."""
     mission_id = caller_of(request).mission_id
@@ -196,7 +221,7 @@ def context(request: Request, directory: Directory, listing: Listing | None, fai
         "found": listing,
         "failure": failure,
         "rows": () if listing is None else listing.rows,
-        "standings": {} if listing is None else standings(request, [r.partner_id for r in listing.rows]),
+        "untouched": UNTOUCHED if acts(caller_of(request)) else None,
         "directory": directory,
         "covered": covered(request, directory),
         "as_of": directory.as_of if listing is None else listing.as_of,

@@ -14,7 +14,7 @@ from api.guard import GuardedRoute
 from api.language import DEFAULT
 from api.pages import changing, geography, listing
 from api.pages.keeping import render_kept
-from api.pages.rendering import Asked, Cursor, PageLang, PageSort, is_own_mission, render
+from api.pages.rendering import Asked, Cursor, PageLang, PageSort, is_own_mission, text_of
 from api.schemas import Lang
 from api.service import Service
 from matcher.jobs.posts import ACCREDITATION_UNKNOWN
@@ -69,26 +69,37 @@ async def mission_page(
         directory = service.directory
         mission = directory.get("missions", mission_id)
         found, failure = listing.found(request, Question(mission_id=mission_id, sort=sort), shown, cursor=cursor)
-        partners = directory.partners_by_country()
-        covered = {c["country"]: float(partners.get(c["country"], 0)) for c in mission["covers"]}
-        page = render(
-            request, "mission.html", shown,
-            mission=mission, partners=partners, paging=listing.paging(cursor, {}, sort),
-            told=found is not None and ACCREDITATION_UNKNOWN in found.notes,
-            changed=changing.told(request, mission_id, since, found, shown),
-            own=_own_work(request) if is_own_mission(request, mission_id) else None,
-            compiled=int(sum(covered.values())),
-            shades=geography.shaded(directory, covered, shown), seats=geography.seats(directory, [mission], shown),
-            **listing.context(request, directory, found, failure),
+
+        def content(_: Directory) -> dict[str, Any]:
+            partners = directory.partners_by_country()
+            covered = {c["country"]: float(partners.get(c["country"], 0)) for c in mission["covers"]}
+            return {
+                "mission": mission, "partners": partners, "paging": listing.paging(cursor, {}, sort),
+                "told": found is not None and ACCREDITATION_UNKNOWN in found.notes,
+                "changed": changing.told(request, mission_id, since, found, shown),
+                "compiled": int(sum(covered.values())), "shades": geography.shaded(directory, covered, shown),
+                "seats": geography.seats(directory, [mission], shown),
+                **listing.context(request, directory, found, failure),
+            }  # fmt: skip
+
+        holes = listing.touched(request, directory, found, shown)
+        if is_own_mission(request, mission_id):
+            holes |= _own_work(request, shown)
+        page = render_kept(
+            request, "mission.html", shown, content, directory=directory, holes=holes,
+            of=found.key if found is not None and changing.settled(since, directory.as_of) else None,
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 
     return await exposures.answer(request, work, channel="page")
 
 
-def _own_work(request: Request) -> OwnWork:
+def _own_work(request: Request, lang: Lang) -> dict[str, str]:
+    """What stands in the holes of a mission's own home."""
     with Service.of(request).acting(request) as acting:
         cursor = acting.cursor
         _, waiting, _ = reminders.due(cursor, as_of=reminders.today(cursor), n=1)
         counted = funnel(cursor)
-    return OwnWork(waiting=waiting, stages={step.stage: step.works for step in counted.steps})
+    own = OwnWork(waiting=waiting, stages={step.stage: step.works for step in counted.steps})
+    waits, work = text_of(request, "mission_own.html", lang, own=own).split("<!-- cut -->")
+    return {"waiting": waits, "work": work}

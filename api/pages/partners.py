@@ -13,7 +13,8 @@ from api.directory import Directory
 from api.guard import GuardedRoute
 from api.language import DEFAULT
 from api.pages import geography, listing
-from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
+from api.pages.keeping import render_kept
+from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render, text_of
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
@@ -120,16 +121,24 @@ async def partner_page(
         directory = service.directory
         partner = directory.get("partners", partner_id)
         found, failure = listing.found(request, Question(partner_id=partner_id, sort=sort), shown, cursor=cursor)
-        places = lists.footprint(directory, partner_id)
-        context = listing.context(request, directory, found, failure)
-        standing = (context["standings"] or listing.standings(request, [partner_id])).get(partner_id)
-        page = render(
-            request, "partner.html", shown,
-            partner=partner, local_lang=_local_language(directory, partner),
-            paging=listing.paging(cursor, {}, sort), deals=lists.deals(directory, partner_id=partner_id),
-            places=places, footprint=_footprint(directory, partner, places, shown), standing=standing,
+
+        def content(_: Directory) -> dict[str, Any]:
+            places = lists.footprint(directory, partner_id)
+            return {
+                "partner": partner, "local_lang": _local_language(directory, partner),
+                "paging": listing.paging(cursor, {}, sort), "deals": lists.deals(directory, partner_id=partner_id),
+                "places": places, "footprint": _footprint(directory, partner, places, shown),
+                **listing.context(request, directory, found, failure),
+            }  # fmt: skip
+
+        standing = listing.standings(request, [partner_id]).get(partner_id)
+        offices = text_of(
+            request, "partner_offices.html", shown, partner=partner, directory=directory, standing=standing,
             own=_own_records(request, partner_id, standing),
-            **context,
+        )  # fmt: skip
+        page = render_kept(
+            request, "partner.html", shown, content, directory=directory, of=None if found is None else found.key,
+            holes={**listing.touched(request, directory, found, shown), "offices": offices},
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 

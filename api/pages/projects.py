@@ -13,7 +13,7 @@ from api.language import DEFAULT, environment, url
 from api.pages import forms, listing
 from api.pages.keeping import render_kept
 from api.pages.listing import Options
-from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render
+from api.pages.rendering import Asked, Cursor, PageLang, PageSort
 from api.pictures import maps
 from api.schemas import MAX_N, Lang
 from api.service import Service
@@ -137,16 +137,23 @@ async def project_page(
                 n=listing.PRINTED if paper else listing.SHOWN,
             )  # fmt: skip
         here = f"/projects/{project_id}"
-        page = render(
-            request, "project.html", shown,
-            project=project, deals=lists.deals(directory, project_id=project_id),
-            missing=present.missing_facts(project), weak=present.weak_points(project, directory.as_of),
-            fresh=present.freshness(project, directory.as_of), places=maps.places_of(project["place"]),
-            asked=given, paging=listing.paging(cursor, given, sort),
-            options=_partner_options(request, directory, shown),
-            filtered=_named(directory, given, shown), paper=paper, making=making, opened=listing.SHOWN,
-            printed={p: url(here, shown, {**given, "sort": sort, "print": p}) for p in ("short", "1")},
-            **listing.context(request, directory, found, failure),
+
+        def content(_: Directory) -> dict[str, Any]:
+            return {
+                "project": project, "deals": lists.deals(directory, project_id=project_id),
+                "missing": present.missing_facts(project), "weak": present.weak_points(project, directory.as_of),
+                "fresh": present.freshness(project, directory.as_of), "places": maps.places_of(project["place"]),
+                "asked": given, "paging": listing.paging(cursor, given, sort),
+                "options": _partner_options(request, directory, shown),
+                "filtered": _named(directory, given, shown), "paper": paper, "making": making,
+                "opened": listing.SHOWN,
+                "printed": {p: url(here, shown, {**given, "sort": sort, "print": p}) for p in ("short", "1")},
+                **listing.context(request, directory, found, failure),
+            }  # fmt: skip
+
+        page = render_kept(
+            request, "project.html", shown, content, directory=directory, of=None if found is None else found.key,
+            holes=listing.touched(request, directory, found, shown, paper=paper),
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 

@@ -63,10 +63,21 @@ def of_city(caller: Caller | None) -> bool:
 
 def render(request: Request, template: str, lang: Lang, status: int = 200, **context: Any) -> HTMLResponse:
     """A page; the other language is one click away at the same place."""
+    return answer(text_of(request, template, lang, **context), lang, status)
+
+
+def answer(page: str | bytes, lang: Lang, status: int = 200) -> HTMLResponse:
+    """A page that is drawn already, as it is sent."""
+    headers = {"content-language": lang, "cache-control": "private, no-cache"}
+    return HTMLResponse(page, status_code=status, headers=headers)
+
+
+def text_of(request: Request, template: str, lang: Lang, **context: Any) -> str:
+    """A template filled with what every page knows of its reader, and with `context`."""
     params = {k: request.query_params.getlist(k) for k in request.query_params if k not in ("lang", "done")}
     switch = {code: url(request.url.path, code, params) for code in ("vi", "en")}
     caller = getattr(request.state, "caller", None)
-    text = (
+    return (
         environment(lang)
         .get_template(template)
         .render(
@@ -76,8 +87,6 @@ def render(request: Request, template: str, lang: Lang, status: int = 200, **con
             **context,
         )
     )  # fmt: skip
-    headers = {"content-language": lang, "cache-control": "private, no-cache"}
-    return HTMLResponse(text, status_code=status, headers=headers)
 
 
 def _done(request: Request) -> Done | None:

@@ -79,6 +79,12 @@ class Standing:
     shortlisted: frozenset[str]
 
 
+UNTOUCHED = Standing(
+    offices=Offices(others=False, led=False, lead_mission_id=None), assignment_id=None, stage=None, status=None,
+    contact_on=None, shortlisted=frozenset(),
+)  # fmt: skip
+"""Nobody works with the partner, as far as the actor may know."""
+
 _STANDING = (
     "SELECT w.partner_id, coalesce(o.others, false), coalesce(o.led, false), o.lead_mission_id, a.id, a.stage,"
     " a.status, (SELECT max(i.held_on) FROM interaction_now i"

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
+import polars as pl
 import pytest
 from fake_desk import KEYS, SECRET, FakeDesk
 from fake_matchmaker import FakeMatchmaker
-from offices import JP, PORT, Offices
+from offices import JP, PASSWORD, PORT, TOKYO, Offices
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.pages import listing
+from api.pages import changing, keeping, listing
 from api.security import LOOPBACK
 from matcher.records import MatchList, Query
 
@@ -144,3 +147,71 @@ def test_a_kept_page_offers_each_reader_what_he_may_do(offices: Offices) -> None
         }
         assert {login for login, text in shown.items() if "format=xlsx" in text} == {"city.office", "figures"}
         assert {login for login, text in shown.items() if "/projects/new" in text} == {"city.office", "city.second"}
+
+
+LISTED = (f"/projects/{PORT}", "/countries/JP", f"/missions/{TOKYO}", f"/partners/{JP}")
+
+
+@pytest.mark.parametrize("path", LISTED)
+def test_a_page_with_a_list_is_kept_and_still_tells_what_was_done_since(
+    offices: Offices, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is drawn once; how the office stands, and whom its forms belong to, is put in for every request."""
+    drawn = []
+    draw = keeping.text_of
+
+    def counting(request: Any, template: str, lang: Any, **context: Any) -> str:
+        drawn.append(template)
+        return draw(request, template, lang, **context)
+
+    monkeypatch.setattr(keeping, "text_of", counting)
+    before = offices.get("tokyo.desk", path, headers=HTML).text
+    assert offices.get("tokyo.desk", path, headers=HTML).text == before
+    assert "đã tiếp xúc" not in before
+    for body in ({"kind": "meeting", "held_on": "2026-11-01"}, {"kind": "visit", "held_on": "2026-11-02"}):
+        assert offices.post("tokyo.desk", "/v1/interactions", {"partner_id": JP, **body}).status_code == 201
+    pair = {"partner_id": JP, "project_id": PORT}
+    assert offices.post("tokyo.desk", "/v1/shortlists", pair).status_code == 201
+    after = offices.get("tokyo.desk", path, headers=HTML).text
+    assert "đã tiếp xúc 02/11/2026" in after
+    assert "trong danh sách rút gọn" in after
+    assert [template for template in drawn if template != "kept.html"] == drawn[:1]
+
+
+@pytest.mark.parametrize("path", LISTED)
+def test_a_kept_list_carries_the_token_of_who_reads_it(offices: Offices, path: str) -> None:
+    tokens = []
+    for _ in range(2):
+        signed_in = offices.post(None, "/v1/session", {"login": "city.office", "password": PASSWORD})
+        text = offices.client.get(path, headers=HTML).text
+        form = text.partition('<form id="shortlist"')[2].partition("</form>")[0]
+        token = signed_in.json()["csrf"]
+        assert f'name="csrf" value="{token}"' in form
+        assert f'name="back" value="{path}"' in form
+        tokens.append(token)
+    assert tokens[0] != tokens[1]
+
+
+def test_a_missions_own_work_is_counted_anew(offices: Offices) -> None:
+    home = f"/missions/{TOKYO}"
+    assert "Chưa có công việc nào với đối tác" in offices.get("tokyo.desk", home, headers=HTML).text
+    assert offices.post("tokyo.desk", "/v1/assignments", {"partner_id": JP, "project_id": PORT}).status_code == 201
+    assert "Chưa có công việc nào" not in offices.get("tokyo.desk", home, headers=HTML).text
+    assert "việc đang chờ" not in offices.get("city.office", home, headers=HTML).text
+
+
+def test_a_comparison_with_lists_that_are_still_to_come_is_made_anew(offices: Offices) -> None:
+    assert changing.settled("2026-11-01", date(2026, 11, 1))
+    assert not changing.settled("2026-11-02", date(2026, 11, 1))
+    coming = f"/missions/{TOKYO}?since=2099-01-01"
+    assert "chưa so sánh được" in offices.get("tokyo.desk", coming, headers=HTML).text
+    assert "Không có gì thay đổi" in offices.get("tokyo.desk", coming, headers=HTML).text  # with the list just shown
+
+
+def test_a_title_may_hold_the_sign_that_parts_it_from_the_sites_name(reader: TestClient, counting: Counting) -> None:
+    frame = counting.facts.projects
+    named = frame.with_columns(name_vi=pl.lit("Cảng · giai đoạn 2"))
+    counting.facts = replace(counting.facts, projects=named)
+    counting.store.revision_number += 1
+    for _ in range(2):
+        assert "<title>Cảng · giai đoạn 2 · " in get(reader, f"/projects/{PORT}")
