@@ -215,3 +215,9 @@ def test_a_title_may_hold_the_sign_that_parts_it_from_the_sites_name(reader: Tes
     counting.store.revision_number += 1
     for _ in range(2):
         assert "<title>Cảng · giai đoạn 2 · " in get(reader, f"/projects/{PORT}")
+
+
+def test_of_two_missions_only_the_one_that_covers_the_country_is_offered_work(offices: Offices) -> None:
+    for _ in range(2):
+        assert "/pipeline/interactions/new?" in offices.get("tokyo.second", "/countries/JP", headers=HTML).text
+        assert "/pipeline/interactions/new?" not in offices.get("uae.desk", "/countries/JP", headers=HTML).text
