@@ -58,6 +58,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "tỷ lệ truy vấn trùng tên, nước, mô tả và số vốn với một dự án đã học: {} trên {}",
     ),
     (
+        "Too little data: {} dated deals are known, {} are needed",
+        "Chưa đủ dữ liệu: mới có {} thương vụ ghi ngày, cần {}",
+    ),
+    (
         "Too few data: {} dated deals, {} needed",
         "Chưa đủ dữ liệu: {} thương vụ có ngày, cần {}",
     ),

@@ -178,8 +178,8 @@ class Calibrator:
             return None
         seen = {lang: (number(self.positives, lang), number(MIN_POSITIVES, lang)) for lang in ("vi", "en")}
         return {
-            "vi": f"Chưa đủ dữ liệu: {seen['vi'][0]} thương vụ có ngày, cần {seen['vi'][1]}.",
-            "en": f"Too few data: {seen['en'][0]} dated deals, {seen['en'][1]} needed.",
+            "vi": f"Chưa đủ dữ liệu: mới có {seen['vi'][0]} thương vụ ghi ngày, cần {seen['vi'][1]}.",
+            "en": f"Too little data: {seen['en'][0]} dated deals are known, {seen['en'][1]} are needed.",
         }
 
     def to_json(self) -> dict[str, Any]:

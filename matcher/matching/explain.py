@@ -50,7 +50,7 @@ NO_GAP = frozenset({"namesakes", "coinvestors"})
 def _history(block: Block, i: int, wanted: Callable[[int], bool] = lambda _: True) -> Shown:
     own = [d for d in deals_of(block, i) if wanted(d)]
     n = len(own)
-    lines = [deal_line(block, d) for d in own[:2]]
+    lines = list(dict.fromkeys(deal_line(block, d) for d in own))[:2]  # a partner may hold two shares of one deal
     if not own:
         partner: Both = {"vi": "chưa ghi nhận thương vụ", "en": "no deal on record"}
         return Shown(project=_project_sector(block), partner=partner)
@@ -195,7 +195,10 @@ def _show_distance(block: Block, i: int) -> Shown:
     far = round(float(km), -2)
     return Shown(
         project=_host(block),
-        partner={"vi": f"{vi} (≈ {number(far, 'vi')} km)", "en": f"{en} (≈ {number(far, 'en')} km)"},
+        partner={
+            "vi": f"{vi} (≈\u00a0{number(far, 'vi')}\u00a0km)",
+            "en": f"{en} (≈\u00a0{number(far, 'en')}\u00a0km)",
+        },
         **partner_source(block, i),
     )
 
@@ -207,7 +210,11 @@ def _show_home_ties(block: Block, i: int) -> Shown:
         return Shown(project=_host(block), partner=UNKNOWN)
     n = int(block.compatriot_deals[i])
     agreements = ", ".join(block.agreements(home))
-    vi, en = f"{vi}: {number(n, 'vi')} thương vụ của bên khác", f"{en}: {number(n, 'en')} deals of others on record"
+    if n:
+        vi = f"{vi}: {number(n, 'vi')} thương vụ của đối tác khác cùng nước"
+        en = f"{en}: {number(n, 'en')} {'deal' if n == 1 else 'deals'} of other partners from there on record"
+    else:
+        vi, en = f"{vi}: chưa ghi nhận thương vụ nào của đối tác khác", f"{en}: no deal of other partners on record"
     if agreements:
         vi, en = f"{vi}; {agreements}", f"{en}; {agreements}"
     return Shown(project=_host(block), partner={"vi": vi, "en": en})

@@ -6,7 +6,7 @@ from matcher.records import Direction
 
 Both = Mapping[str, str]
 
-UNKNOWN: Both = {"vi": "không rõ", "en": "unknown"}
+UNKNOWN: Both = {"vi": "chưa rõ", "en": "unknown"}
 
 KIND_NAMES: dict[str, tuple[str, str]] = {
     "company": ("doanh nghiệp", "company"),
@@ -29,7 +29,7 @@ FORM_NAMES: dict[str, Both] = {
     "public": {"vi": "đầu tư công", "en": "public investment"},
     "oda": {"vi": "vốn ODA", "en": "official development assistance"},
     "loan": {"vi": "vốn vay", "en": "loan"},
-    "fdi_100": {"vi": "100 % vốn nước ngoài", "en": "wholly foreign-owned"},
+    "fdi_100": {"vi": "100% vốn nước ngoài", "en": "wholly foreign-owned"},
     "jv": {"vi": "liên doanh", "en": "joint venture"},
     "private": {"vi": "đầu tư tư nhân", "en": "private investment"},
     "strategic_investor": {"vi": "nhà đầu tư chiến lược", "en": "strategic investor"},
@@ -51,7 +51,7 @@ STATUS_NAMES: dict[str, Both] = {
 }
 
 ROLE_NAMES: dict[str, Both] = {
-    "owner": {"vi": "chủ đầu tư", "en": "owner"},
+    "owner": {"vi": "chủ sở hữu", "en": "owner"},
     "jv_partner": {"vi": "bên liên doanh", "en": "joint-venture partner"},
     "lender": {"vi": "bên cho vay", "en": "lender"},
     "contractor": {"vi": "nhà thầu", "en": "contractor"},
@@ -132,21 +132,21 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     },
     "host_experience": {
         "for": {
-            "vi": "Đối tác từng tham gia dự án hoặc hoạt động tại nước sở tại.",
-            "en": "The partner has taken part in projects or operated in the host country.",
+            "vi": "Đối tác từng tham gia dự án hoặc hoạt động tại nước có dự án.",
+            "en": "The partner has taken part in projects or operated in the project's country.",
         },
         "against": {
-            "vi": "Chưa ghi nhận đối tác hoạt động tại nước sở tại.",
-            "en": "No presence of the partner in the host country is on record.",
+            "vi": "Chưa ghi nhận đối tác hoạt động tại nước có dự án.",
+            "en": "No presence of the partner in the project's country is on record.",
         },
         "missing": {
-            "vi": "Chưa rõ đối tác đã có mặt tại nước sở tại hay chưa.",
-            "en": "Whether the partner is present in the host country is not known.",
+            "vi": "Chưa rõ đối tác đã có mặt tại nước có dự án hay chưa.",
+            "en": "Whether the partner is present in the project's country is not known.",
         },
     },
     "activity": {
         "for": {"vi": "Đối tác có thương vụ gần đây.", "en": "The partner closed deals recently."},
-        "against": {"vi": "Thương vụ gần nhất đã lâu.", "en": "The partner's latest deal is long ago."},
+        "against": {"vi": "Thương vụ gần nhất đã lâu.", "en": "The partner's latest deal was long ago."},
         "missing": {"vi": "Chưa rõ ngày thương vụ gần nhất.", "en": "The date of the latest deal is not known."},
     },
     "namesakes": {
@@ -179,8 +179,8 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     },
     "region": {
         "for": {
-            "vi": "Đối tác hoạt động ở các nước lân cận của nước sở tại.",
-            "en": "The partner operates in neighbours of the host country.",
+            "vi": "Đối tác hoạt động ở các nước lân cận của nước có dự án.",
+            "en": "The partner operates in neighbours of the project's country.",
         },
         "against": {
             "vi": "Chưa ghi nhận đối tác hoạt động ở các nước lân cận.",
@@ -204,12 +204,12 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     },
     "distance": {
         "for": {
-            "vi": "Nước của đối tác ở gần nước sở tại.",
-            "en": "The partner's home country is near the host country.",
+            "vi": "Nước của đối tác ở gần nước có dự án.",
+            "en": "The partner's home country is near the project's country.",
         },
         "against": {
-            "vi": "Nước của đối tác ở xa nước sở tại.",
-            "en": "The partner's home country is far from the host country.",
+            "vi": "Nước của đối tác ở xa nước có dự án.",
+            "en": "The partner's home country is far from the project's country.",
         },
         "missing": {"vi": "Chưa rõ nước của đối tác.", "en": "The partner's home country is not known."},
     },
@@ -301,7 +301,7 @@ REASON_NAMES: dict[str, Both] = {
     "text": {"vi": "mô tả", "en": "description"},
     "similar_deals": {"vi": "dự án tương tự", "en": "similar projects"},
     "sector_deals": {"vi": "thương vụ cùng ngành", "en": "deals in the sector"},
-    "host_experience": {"vi": "kinh nghiệm tại nước sở tại", "en": "experience in the host country"},
+    "host_experience": {"vi": "kinh nghiệm tại nước có dự án", "en": "experience in the project's country"},
     "activity": {"vi": "hoạt động gần đây", "en": "recent activity"},
     "namesakes": {"vi": "bên trùng từ hiếm trong tên", "en": "partners with a name in common"},
     "coinvestors": {"vi": "đối tác từng cùng đầu tư", "en": "co-investors"},

@@ -83,4 +83,4 @@ def deal_line(block: Block, deal: int) -> tuple[str, str]:
     year = closed.year if isinstance(closed, date) else None
     vi, en = project["name_vi"] or project["name_en"], project["name_en"] or project["name_vi"]
     role = ROLE_NAMES[str(block.history.records[deal]["role"])]
-    return f"{vi} ({role['vi']}, {year or 'không rõ năm'})", f"{en} ({role['en']}, {year or 'year unknown'})"
+    return f"{vi} ({role['vi']}, {year or 'chưa rõ năm'})", f"{en} ({role['en']}, {year or 'year unknown'})"

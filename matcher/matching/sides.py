@@ -399,7 +399,7 @@ class Countries:
 
     def name(self, code: str | None) -> tuple[str, str]:
         """(Vietnamese, English) name of a country; the words for unknown when the code is None."""
-        return ("không rõ", "unknown") if code is None else self.names.get(code, (code, code))
+        return ("chưa rõ", "unknown") if code is None else self.names.get(code, (code, code))
 
 
 @dataclass(frozen=True, kw_only=True)

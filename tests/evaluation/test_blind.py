@@ -341,7 +341,7 @@ def test_probabilities_stand_beside_the_first_places(
     monkeypatch.setattr("matcher.matching.learn.SOME_HELD", 5)
     made = rank(dataset, real_reference, BagEncoder(), seed=0, progress=lambda *step: told.append(step))
     assert made.probabilities is None
-    assert made.abstained == "Too few data: 22 dated deals, 200 needed."
+    assert made.abstained == "Too little data: 22 dated deals are known, 200 are needed."
     assert made.seconds > 0
     assert told[-1] == ("rank", 18, 18)
     monkeypatch.setattr("matcher.matching.calibrate.MIN_POSITIVES", 10)

@@ -113,7 +113,7 @@ def test_too_few_deals_are_said_to_be_too_few(tmp_path: Path) -> None:
     assert engine.manifest.warning is None
     assert "NOT TESTED" in card.words(found, "en")
     assert "CHƯA KIỂM CHỨNG" in card.words(found, "vi")
-    assert "Too few data" in card.words(found, "en")
+    assert "Too little data" in card.words(found, "en")
 
 
 def test_the_data_section_counts_deals_by_year_host_and_publisher() -> None:

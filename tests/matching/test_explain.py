@@ -157,14 +157,20 @@ def test_a_deal_behind_a_value_is_cited_and_not_the_partner() -> None:
         assert (piece.source, piece.on) == ("https://example.org/deal", date(2025, 6, 1)), reason
     told = of(found, "sector_deals").partner_value
     assert told["en"] == "1 deal: Cai Mep container port (owner, 2025)"
-    assert told["vi"] == "1 thương vụ: Cảng container Cái Mép (chủ đầu tư, 2025)"
+    assert told["vi"] == "1 thương vụ: Cảng container Cái Mép (chủ sở hữu, 2025)"
 
 
 def test_what_is_shown_is_what_is_on_record() -> None:
     found = evidence(facts(), "p-port", "jp-port")
-    assert of(found, "ticket").project_value == {"vi": "400 tr USD – 600 tr USD", "en": "400 M USD – 600 M USD"}
-    assert of(found, "ticket").partner_value == {"vi": "200 tr USD – 900 tr USD", "en": "200 M USD – 900 M USD"}
-    assert re.fullmatch(r"Japan \(≈ \d,\d00 km\)", of(found, "distance").partner_value["en"])
+    assert of(found, "ticket").project_value == {
+        "vi": "400\u00a0tr\u00a0USD – 600\u00a0tr\u00a0USD",
+        "en": "400\u00a0M\u00a0USD – 600\u00a0M\u00a0USD",
+    }
+    assert of(found, "ticket").partner_value == {
+        "vi": "200\u00a0tr\u00a0USD – 900\u00a0tr\u00a0USD",
+        "en": "200\u00a0M\u00a0USD – 900\u00a0M\u00a0USD",
+    }
+    assert re.fullmatch(r"Japan \(≈\u00a0\d,\d00\u00a0km\)", of(found, "distance").partner_value["en"])
     assert of(found, "home_ties").partner_value["vi"].startswith("Nhật Bản: ")
     assert of(found, "form").project_value["en"] == "public-private partnership"
     assert of(found, "size").partner_value["en"].startswith("large cap")
@@ -183,8 +189,8 @@ def test_what_is_read_out_of_words_is_marked_as_estimated() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "vi", "en"),
-    [(1_234_500_000, "1.234 tr USD", "1,234 M USD"), (12_500_000, "12,5 tr USD", "12.5 M USD"),
-    (400_000, "0,4 tr USD", "0.4 M USD")],
+    [(1_234_500_000, "1.234\u00a0tr\u00a0USD", "1,234\u00a0M\u00a0USD"), (12_500_000, "12,5\u00a0tr\u00a0USD", "12.5\u00a0M\u00a0USD"),
+    (400_000, "0,4\u00a0tr\u00a0USD", "0.4\u00a0M\u00a0USD")],
 )  # fmt: skip
 def test_amounts_are_written_as_the_reader_writes_them(amount: float, vi: str, en: str) -> None:
     project = {"project_id": "p", "name_en": "Container port", "value_usd_max": amount, "status": "calling", **HERE}
@@ -249,5 +255,5 @@ def test_undated_deals_say_so() -> None:
     more = {**DEALS[16], "deal_id": "d0900", "project_id": "x-port", "partner_id": "th-clinic"}
     found = evidence(with_rows(facts(), "deals", [more]), "p-port", "th-clinic")
     assert "year unknown" in of(found, "sector_deals").partner_value["en"]
-    assert "không rõ năm" in of(found, "sector_deals").partner_value["vi"]
+    assert "chưa rõ năm" in of(found, "sector_deals").partner_value["vi"]
     assert of(found, "activity").direction == "missing"
