@@ -1,8 +1,9 @@
 """What a page shows of a record or a match: weak points, missing facts, the strongest reasons, bar lengths."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -38,6 +39,8 @@ class Bar:
     partner_value: str
     source: str | None
     on: date | None
+    value: float | None
+    """What it adds to the score, in points; None where it is not known."""
     x: float
     width: float
 
@@ -46,7 +49,8 @@ class Bar:
 class Difference:
     """How much one reason sets a pair ahead of another (positive) or behind it (negative), as a bar.
 
-    `missing`: what unknown facts received, which is for neither.
+    `missing`: what unknown facts received, which is for neither. `unknown_first`, `unknown_second`: nothing is known
+    of that side, so that nobody can say which of the two is better.
     """
 
     label: str
@@ -54,6 +58,8 @@ class Difference:
     first_value: str
     second_value: str
     missing: bool
+    unknown_first: bool
+    unknown_second: bool
     x: float
     width: float
 
@@ -89,6 +95,8 @@ class Row:
     strongest_against: Bar | None
     unknown: tuple[str, ...]
     bars: tuple[Bar, ...]
+    told: tuple[Bar, ...]
+    """The strongest reasons as a list tells them: what stands in one already is not said again in the next."""
     abstained: str | None
     interval: Interval | None
 
@@ -106,19 +114,35 @@ def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
         of[direction].sort(key=lambda e: (-abs(e.contribution or 0.0), e.feature))
     country = directory.countries.get(match.partner_country or "", {})
     local = directory.local_names.get(match.partner_id)
+    strongest = [_bar(e, lang, largest) for e in (*of["for"][:2], *of["against"][:1])]
     return Row(
         match=match,
         project_name=name_in(match.project_name, lang) or match.project_id,
         partner_local=local if local != match.partner_name else None,
         partner_local_lang=local_language(local, country.get("languages")),
         country=country.get(f"name_{lang}") or match.partner_country,
-        strongest_for=tuple(_bar(e, lang, largest) for e in of["for"][:2]),
-        strongest_against=_bar(of["against"][0], lang, largest) if of["against"] else None,
+        strongest_for=tuple(bar for bar in strongest if bar.direction == "for"),
+        strongest_against=next((bar for bar in strongest if bar.direction == "against"), None),
+        told=tuple(_said_once(strongest)),
         unknown=tuple(dict.fromkeys(e.statement[lang] for e in of["missing"])),
         bars=tuple(_bar(e, lang, largest) for d in ("for", "against", "missing") for e in of[d]),
         abstained=None if match.abstained is None else match.abstained[lang],
         interval=None if match.probability is None else _interval(match.probability),
     )
+
+
+_COUNTED = re.compile(r"^\d[\d.,]* [^:;]*: ")
+"""What stands before listed deals: how many there are."""
+
+
+def _said_once(bars: Sequence[Bar]) -> Iterator[Bar]:
+    """The same reasons without those parts of a partner's value, such as a deal, that a reason before them told."""
+    told: set[str] = set()
+    for bar in bars:
+        parts = _COUNTED.sub("", bar.partner_value).split("; ")
+        new = [part for part in parts if part not in told]
+        yield bar if len(new) == len(parts) else replace(bar, partner_value="; ".join(new))
+        told.update(parts)
 
 
 def _interval(p: Probability) -> Interval:
@@ -145,6 +169,7 @@ def _bar(e: Evidence, lang: Lang, largest: float) -> Bar:
         partner_value=e.partner_value[lang],
         source=e.source,
         on=e.on,
+        value=None if e.direction == "missing" else e.contribution,
         x=round(BAR_HALF - length if e.direction == "against" else BAR_HALF, 1),
         width=round(length, 1),
     )
@@ -164,7 +189,8 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
         differences.append(
             Difference(
                 label=d.label[lang], value=value, first_value=d.first_value[lang], second_value=d.second_value[lang],
-                missing=d.reason == MISSING, x=round(x, 1), width=round(length, 1),
+                missing=d.reason == MISSING, unknown_first=not d.first_known, unknown_second=not d.second_known,
+                x=round(x, 1), width=round(length, 1),
             )
         )  # fmt: skip
     largest = max((abs(e.contribution or 0.0) for e in explained.match.evidence), default=0.0)
@@ -181,7 +207,11 @@ def explanation(explained: Explained, directory: Directory, lang: Lang) -> dict[
 
 
 def comparison(matches: Sequence[Match], directory: Directory, lang: Lang) -> dict[str, Any]:
-    """Pairs side by side: their rows, and each reason's part in each of them on one scale, what differs most first."""
+    """Pairs side by side: their rows, and each reason's part in each of them on one scale, what differs most first.
+
+    What is the same for all of them, or known of none, stands apart (`alike`); so does why none has a probability,
+    where that is the same for all.
+    """
     largest = max((abs(e.contribution or 0.0) for m in matches for e in m.evidence), default=0.0)
     columns = [row(m, directory, lang, largest) for m in matches]
     cells: dict[str, list[Bar | None]] = {}
@@ -198,11 +228,23 @@ def comparison(matches: Sequence[Match], directory: Directory, lang: Lang) -> di
     for at, match in enumerate(matches):
         for c in () if match.city is None else match.city.criteria:
             criteria.setdefault(c.name, [None] * len(matches))[at] = c
+    abstained = {None if column.match.probability is not None else column.abstained for column in columns}
+    reasons = {r: Reason(label=REASON_NAMES[r][lang], cells=tuple(cells[r])) for r in apart}
+    alike = [r for r in apart if len({_as_read(bar) for bar in cells[r]}) == 1]
     return {
         "columns": columns,
-        "reasons": [Reason(label=REASON_NAMES[r][lang], cells=tuple(cells[r])) for r in apart],
+        "abstained": abstained.pop() if len(abstained) == 1 else None,
+        "reasons": [reason for r, reason in reasons.items() if r not in alike],
+        "alike": [reasons[r] for r in alike],
         "criteria": criteria,
     }
+
+
+def _as_read(bar: Bar | None) -> tuple[object, ...] | None:
+    """What a reader sees of a reason; a reason without a part and one of which nothing is known look alike."""
+    if bar is None or bar.direction == "missing":
+        return None
+    return bar.direction, bar.partner_value, None if bar.value is None else round(bar.value, 2)
 
 
 def name_in(names: Mapping[str, str | None], lang: Lang) -> str | None:

@@ -75,6 +75,10 @@ class Listing:
     notes: Sequence[Mapping[str, str]]
     ahead: Mapping[str, str] | None
     next: str | None
+    abstained: str | None
+    """Why no row has a probability, where the reason is the same for all; else each row tells its own."""
+    chances: bool
+    """Some row has a probability."""
     summary: Markup
     """Of a project's first page: why the first is ahead, what speaks against it, how sure the engine is."""
 
@@ -143,9 +147,14 @@ def _drawn(
     directory = service.directory
     template = environment(lang).get_template("match_rows.html")
     asked = made.query
-    shown = {"show_project": asked.project_id is None, "show_partner": asked.partner_id is None, "opened": opened}
-    rows = []
     told = present.rows(made, directory, lang)
+    reasons = {None if row.match.probability is not None else row.abstained for row in told}
+    abstained = reasons.pop() if len(reasons) == 1 else None
+    shown = {
+        "show_project": asked.project_id is None, "show_partner": asked.partner_id is None, "opened": opened,
+        "odds": abstained is None,
+    }  # fmt: skip
+    rows = []
     drawn = iter(template.render(rows=told, directory=directory, **shown).split(_END))
     for row in told:
         before, _, after = next(drawn).partition(_CUT)
@@ -163,7 +172,8 @@ def _drawn(
     return Listing(
         key=key, engine=made.engine, as_of=made.as_of, revision=made.revision, query=asked, filters=made.filters,
         n=made.n, offset=made.offset, candidates=made.candidates, items=items, rows=rows, coverage=made.coverage,
-        notes=made.notes, ahead=made.ahead, next=made.next, summary=_summary(made, told, lang),
+        notes=made.notes, ahead=made.ahead, next=made.next, abstained=abstained,
+        chances=any(row.match.probability is not None for row in told), summary=_summary(made, told, lang),
     )  # fmt: skip
 
 

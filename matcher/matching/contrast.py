@@ -47,7 +47,8 @@ BY_GAPS: Both = {
 class Difference:
     """One reason's part in the first pair's score and in the second's; 0 where it plays no part.
 
-    `first_value` and `second_value` are what is on record of the two partners.
+    `first_value` and `second_value` are what is on record of the two partners; where nothing is, such as would tell
+    them apart, the side is not known, and the difference says nothing of which of the two is better.
     """
 
     reason: str
@@ -55,6 +56,8 @@ class Difference:
     second: float
     first_value: Both
     second_value: Both
+    first_known: bool = True
+    second_known: bool = True
 
     @property
     def gap(self) -> float:
@@ -98,7 +101,13 @@ def contrast(first: Side, second: Side, features: Sequence[Feature]) -> tuple[Di
         one, two = (float(s.parts[:-1][columns & ~np.isnan(s.x)].sum()) for s in (first, second))
         if one or two:
             values = [SHOW[reason](s.block, 0).partner for s in (first, second)]
-            rows.append(Difference(reason=reason, first=one, second=two, first_value=values[0], second_value=values[1]))
+            known = [not bool(np.isnan(s.x[columns]).all()) for s in (first, second)]
+            rows.append(
+                Difference(
+                    reason=reason, first=one, second=two, first_value=values[0], second_value=values[1],
+                    first_known=known[0], second_known=known[1],
+                )
+            )  # fmt: skip
     rows.sort(key=lambda r: (-abs(r.gap), r.reason))
     one, two = (float(s.parts[:-1][np.isnan(s.x)].sum()) for s in (first, second))
     if one or two:

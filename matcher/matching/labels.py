@@ -219,8 +219,8 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
             "en": "Compatriots of the partner have deals on record, or a trade agreement is in force.",
         },
         "against": {
-            "vi": "Ít thương vụ được ghi nhận từ nước của đối tác.",
-            "en": "Few deals from the partner's home country are on record.",
+            "vi": "Ít hoặc chưa có thương vụ được ghi nhận từ nước của đối tác.",
+            "en": "Few or no deals from the partner's home country are on record.",
         },
         "missing": {
             "vi": "Chưa rõ quan hệ đầu tư với nước của đối tác.",

@@ -61,40 +61,79 @@ def at(cursor: psycopg.Cursor, partner_id: str) -> Offices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Running work of the actor's office with a partner; `project_id` None: for no project yet."""
+
+    assignment_id: int
+    project_id: str | None
+    stage: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """The last contact of the actor's office with a partner about one project; None: about none."""
+
+    project_id: str | None
+    on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How things stand between the actor's office and a partner, and who else works on it.
 
     Attributes:
-        stage, status: of the actor's own running work that has come furthest; None without.
-        assignment_id: that work's record.
-        contact_on: day of the own office's last contact; None without.
+        works: the office's own running work, what has come furthest first.
+        met: its own last contact about each project, the latest first.
         shortlisted: projects for which the own office keeps the partner in view.
+        reported: projects of which a result waits to be verified, as far as the actor may know.
     """
 
     offices: Offices
-    assignment_id: int | None
-    stage: str | None
-    status: str | None
-    contact_on: date | None
-    shortlisted: frozenset[str]
+    works: tuple[Work, ...] = ()
+    met: tuple[Met, ...] = ()
+    shortlisted: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
+
+    @property
+    def assignment_id(self) -> int | None:
+        """The record of the work that has come furthest; None without."""
+        return self.works[0].assignment_id if self.works else None
+
+    @property
+    def stage(self) -> str | None:
+        """The furthest stage of the office's own work; None without."""
+        return self.works[0].stage if self.works else None
+
+    @property
+    def contact_on(self) -> date | None:
+        """Day of the own office's last contact; None without."""
+        return self.met[0].on if self.met else None
+
+    def work_for(self, project_id: str | None) -> Work | None:
+        """The work to show beside a project: its own, else what has come furthest for another one or for none."""
+        return next((w for w in self.works if w.project_id == project_id), self.works[0] if self.works else None)
+
+    def met_for(self, project_id: str | None) -> Met | None:
+        """The contact to show beside a project: the last one about it, else the last one about anything."""
+        return next((m for m in self.met if m.project_id == project_id), self.met[0] if self.met else None)
 
 
-UNTOUCHED = Standing(
-    offices=Offices(others=False, led=False, lead_mission_id=None), assignment_id=None, stage=None, status=None,
-    contact_on=None, shortlisted=frozenset(),
-)  # fmt: skip
+UNTOUCHED = Standing(offices=Offices(others=False, led=False, lead_mission_id=None))
 """Nobody works with the partner, as far as the actor may know."""
 
 _STANDING = (
-    "SELECT w.partner_id, coalesce(o.others, false), coalesce(o.led, false), o.lead_mission_id, a.id, a.stage,"
-    " a.status, (SELECT max(i.held_on) FROM interaction_now i"
-    " WHERE i.partner_id = w.partner_id AND own_office(i.mission_id)),"
-    " (SELECT array_agg(s.project_id) FROM shortlist_now s"
-    " WHERE s.partner_id = w.partner_id AND own_office(s.mission_id))"
+    "SELECT w.partner_id, coalesce(o.others, false), coalesce(o.led, false), o.lead_mission_id,"
+    " array(SELECT json_build_array(n.id, n.project_id, n.stage, n.status) FROM assignment_now n"
+    " WHERE n.partner_id = w.partner_id AND own_office(n.mission_id) AND n.status = ANY(%(running)s)"
+    " ORDER BY array_position(%(stages)s::text[], n.stage) DESC, n.id),"
+    " array(SELECT json_build_array(i.project_id, max(i.held_on)) FROM interaction_now i"
+    " WHERE i.partner_id = w.partner_id AND own_office(i.mission_id)"
+    " GROUP BY i.project_id ORDER BY max(i.held_on) DESC, i.project_id),"
+    " array(SELECT s.project_id FROM shortlist_now s WHERE s.partner_id = w.partner_id AND own_office(s.mission_id)),"
+    " array(SELECT r.project_id FROM outcome_now r WHERE r.partner_id = w.partner_id AND NOT EXISTS (SELECT FROM"
+    " verification v WHERE (v.outcome_id, v.outcome_version) = (r.id, r.version)))"
     " FROM unnest(%(ids)s::text[]) w (partner_id) LEFT JOIN offices_at(%(ids)s) o ON o.partner_id = w.partner_id"
-    " LEFT JOIN LATERAL (SELECT n.id, n.stage, n.status FROM assignment_now n WHERE n.partner_id = w.partner_id"
-    " AND own_office(n.mission_id) AND n.status = ANY(%(running)s)"
-    " ORDER BY array_position(%(stages)s::text[], n.stage) DESC, n.id LIMIT 1) a ON true"
 )
 
 
@@ -103,10 +142,12 @@ def standing(cursor: psycopg.Cursor, partner_ids: Sequence[str]) -> dict[str, St
     given = {"ids": list(dict.fromkeys(partner_ids)), "running": list(RUNNING), "stages": list(STAGES)}
     return {
         partner: Standing(
-            offices=Offices(others=others, led=led, lead_mission_id=lead), assignment_id=assignment, stage=stage,
-            status=status, contact_on=on, shortlisted=frozenset(projects or ()),
+            offices=Offices(others=others, led=led, lead_mission_id=lead),
+            works=tuple(Work(assignment_id=i, project_id=p, stage=g, status=s) for i, p, g, s in works),
+            met=tuple(Met(project_id=p, on=date.fromisoformat(on)) for p, on in met),
+            shortlisted=frozenset(shortlisted), reported=frozenset(reported),
         )
-        for partner, others, led, lead, assignment, stage, status, on, projects in cursor.execute(_STANDING, given)
+        for partner, others, led, lead, works, met, shortlisted, reported in cursor.execute(_STANDING, given)
     }  # fmt: skip
 
 

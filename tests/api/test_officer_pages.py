@@ -123,7 +123,7 @@ def test_a_first_time_reader_is_told_why_the_first_is_first_what_speaks_against_
 
 def test_an_engine_that_abstains_says_so_and_what_can_still_be_used(client: TestClient) -> None:
     text = read(client, f"/projects/{PORT}/partners/Px").text
-    assert "Mô hình không đưa ra con số khả năng." in text
+    assert "Chưa ước tính xác suất." in text
     assert "chưa đủ dữ liệu" in text
     assert "vẫn dùng được để chọn đối tác" in text
 
@@ -267,7 +267,7 @@ def test_who_is_in_contact_is_told_without_what_they_do(offices: Offices) -> Non
     assert offices.post("tokyo.desk", "/v1/interactions", body).status_code == 201
     path = f"/projects/{PORT}/partners/{JP}"
     own, city = page(offices, "tokyo.desk", path), page(offices, "city.office", path)
-    assert "Cơ quan của anh/chị đã tiếp xúc, lần gần nhất ngày 01/11/2026." in own
+    assert "Cơ quan của anh/chị: đã tiếp xúc 01/11/2026" in re.sub(r"\s+", " ", own)
     assert "Cơ quan khác đang tiếp xúc" in city
     assert "secret talks" not in city
     assert "Ai đang làm việc" not in page(offices, "figures", path)
@@ -286,7 +286,127 @@ def test_a_mission_is_offered_work_only_on_partners_of_its_countries(offices: Of
     assert f"interactions/new?partner_id={AE}" in page(offices, "city.office", f"/projects/{PORT}")
 
 
+WORK = {"next_step": "gọi lại", "next_on": "2026-12-01", "value_usd": 1e6}
+
+
+@pytest.mark.parametrize("path", ["/projects/{}", "/projects/{}/partners/" + JP, "/projects/{}/compare?partner=" + JP])
+def test_work_on_another_project_is_not_taken_for_work_on_this_one(offices: Offices, path: str) -> None:
+    """The tag beside a partner is of the project that the reader looks at, or names the other one."""
+
+    def told(project: str, lang: str = "vi") -> str:
+        text = page(offices, "tokyo.desk", path.format(project) + ("&" if "?" in path else "?") + f"lang={lang}")
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+    made = offices.post("tokyo.desk", "/v1/assignments", {"partner_id": JP, "stage": "engaged", **WORK})
+    assert made.status_code == 201, made.text
+    contact = {"partner_id": JP, "kind": "meeting", "held_on": "2026-10-30"}
+    assert offices.post("tokyo.desk", "/v1/interactions", contact).status_code == 201
+    assert "tiếp cận – chưa gắn với dự án nào" in told(WATER)
+    assert "đã tiếp xúc 30/10/2026, không gắn với dự án nào" in told(WATER)
+    far = {"partner_id": JP, "project_id": PORT, "stage": "negotiating", **WORK}
+    assert offices.post("tokyo.desk", "/v1/assignments", far).status_code == 201
+    assert offices.post("tokyo.desk", "/v1/interactions", {**contact, "project_id": PORT}).status_code == 201
+    port = "Cảng trung chuyển quốc tế Cần Giờ"
+    assert f"đàm phán – dự án khác: {port}" in told(WATER)
+    assert "negotiating – on another project: Can Gio transshipment port" in told(WATER, "en")
+    assert "đàm phán" in told(PORT)
+    assert "dự án khác" not in told(PORT)
+    assert "không gắn với dự án nào" not in told(PORT)
+    near = {"partner_id": JP, "project_id": WATER, "stage": "lead"}
+    assert offices.post("tokyo.desk", "/v1/assignments", near).status_code == 201
+    assert offices.post("tokyo.desk", "/v1/interactions", {**contact, "project_id": WATER}).status_code == 201
+    here = told(WATER)  # this project's own work comes first, however far another has come
+    assert "đàm phán" not in here
+    assert "tiềm năng" in here
+    assert "dự án khác" not in here
+
+
+@pytest.mark.parametrize("path", ["/projects/{}", "/projects/{}/partners/" + JP, "/projects/{}/compare?partner=" + JP])
+def test_a_result_that_waits_to_be_verified_is_told_to_whom_it_may_be(offices: Offices, path: str) -> None:
+    result = {
+        "partner_id": JP, "project_id": PORT, "result": "lost", "lost_reason": "price", "decided_on": "2026-11-01",
+        "source": "https://example.org/lost",
+    }  # fmt: skip
+    made = offices.post("tokyo.desk", "/v1/outcomes", result)
+    assert made.status_code == 201, made.text
+    for login, told in (("tokyo.desk", True), ("city.office", True), ("uae.desk", False), ("figures", False)):
+        assert ("có kết quả đang chờ xác nhận" in page(offices, login, path.format(PORT))) is told, login
+    assert "có kết quả cho dự án khác đang chờ xác nhận" in page(offices, "city.office", path.format(WATER))
+    verdict = {"verdict": "verified"}
+    assert offices.post("city.office", f"/v1/outcomes/{made.json()['id']}/verification", verdict).status_code < 300
+    assert "đang chờ xác nhận" not in page(offices, "city.office", path.format(PORT))
+
+
+# Why a list gives no probability
+
+
+def test_why_there_is_no_probability_is_said_once_where_it_is_the_same_for_all(
+    client: TestClient, world: FakeMatchmaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = world.match
+
+    def abstaining(query: Query, reasons: tuple[str, ...], **asked: Any) -> Any:
+        found = match(query, **asked)
+        told = [{"vi": reasons[i % len(reasons)], "en": "?"} for i in range(len(found.matches))]
+        matches = [replace(m, probability=None, abstained=w) for m, w in zip(found.matches, told, strict=True)]
+        return replace(found, matches=tuple(matches))
+
+    def body() -> tuple[str, set[str]]:
+        text = client.get(f"/projects/{PORT}", headers=HTML).text
+        text = text[text.index('id="compare"') : text.index("</main>")]
+        head = text[: text.index("</thead>")].count("<th ")
+        return text, {str(head - int(n)) for n in re.findall(r'class="more">\s*<td role="cell" colspan="(\d)"', text)}
+
+    text, beside = body()
+    assert 'class="odds"' in text
+    assert beside == {"0"}  # what stands below a row is as wide as the table
+    monkeypatch.setattr(world, "match", lambda query, **asked: abstaining(query, ("vì ít",), **asked))
+    text, beside = body()
+    assert text.count("vì ít") == 1
+    assert 'class="odds"' not in text
+    assert beside == {"0"}
+    monkeypatch.setattr(world, "match", lambda query, **asked: abstaining(query, ("vì ít", "vì cũ"), **asked))
+    text, _ = body()
+    assert text.count("vì ít") > 1
+    assert 'class="odds"' in text
+
+
+def test_a_deal_that_stands_in_one_reason_is_not_told_again_in_the_next(world: FakeMatchmaker) -> None:
+    directory = Directory(
+        world.facts, missions=world.store.read("missions"), accreditation=world.store.read("accreditation")
+    )
+    match = world.match(Query(project_id=PORT), n=1).matches[0]
+    first, *_ = match.evidence
+    told = [("for", 3.0, "3 thương vụ: A; B"), ("for", 2.0, "2 thương vụ: B; C"), ("against", -1.0, "A")]
+    pieces = tuple(replace(first, direction=d, contribution=c, partner_value={"vi": v, "en": v}) for d, c, v in told)
+    row = present.row(replace(match, evidence=pieces), directory, "vi", 3.0)
+    assert [bar.partner_value for bar in row.told] == ["3 thương vụ: A; B", "C", ""]
+    assert [bar.partner_value for bar in row.bars] == [v for _, _, v in told]  # the full evidence tells all
+
+
 # Several partners
+
+
+def test_what_cannot_be_compared_is_neither_better_nor_worse(
+    client: TestClient, world: FakeMatchmaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain = world.explain
+
+    def unsure(project_id: str, partner_id: str, *, against: str | None = None) -> Any:
+        found = explain(project_id, partner_id, against=against)
+        rows = [replace(d, second_known=d.reason != "sector") for d in found.contrast]
+        return replace(found, contrast=tuple(rows))
+
+    def row() -> str:
+        text = client.get(f"/projects/{PORT}/compare?partner={AE}&partner={JP}", headers=HTML).text
+        table = text[text.index('class="evidence contrast"') :]
+        return next(r for r in table.split("<tr ") if "ngành nghề" in r)
+
+    assert 'class="for"' in row()
+    assert "+0,50" in row()
+    monkeypatch.setattr(world, "explain", unsure)
+    assert 'class="missing"' in row()
+    assert "không so sánh được: chưa rõ ở " in row()
 
 
 def columns(text: str) -> list[str]:
