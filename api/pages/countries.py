@@ -1,7 +1,7 @@
 """Countries: where partners are at home, and the public matches of one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,55 +11,36 @@ from starlette.responses import Response
 from api import exposures
 from api.directory import Directory
 from api.guard import GuardedRoute
-from api.language import DEFAULT, _
-from api.pages import geography, listing
+from api.language import DEFAULT
+from api.pages import geography, listing, treaties
 from api.pages.keeping import render_kept
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import NotFoundError
+from matcher.jobs.posts import PERMANENT
 from matcher.records import PARTNER_KINDS
 from matcher.records import Query as Question
 from matcher.text import fold, nfc
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
-LEVELS = {
-    "special_relationship": _("quan hệ đặc biệt"),
-    "comprehensive_strategic": _("đối tác chiến lược toàn diện"),
-    "extensive_strategic": _("đối tác chiến lược sâu rộng"),
-    "strategic": _("đối tác chiến lược"),
-    "comprehensive": _("đối tác toàn diện"),
-    "sectoral_strategic": _("đối tác chiến lược theo lĩnh vực"),
-    "eu_comprehensive_strategic": _("đối tác chiến lược toàn diện với Liên minh châu Âu"),
-}
-TIES = {
-    "partnership": _("quan hệ đối tác"),
-    "fta": _("thương mại tự do"),
-    "bit": _("bảo hộ đầu tư"),
-    "dta": _("tránh đánh thuế hai lần"),
-    "visa": _("miễn thị thực đơn phương"),
-}
-TIE_STATES = {
-    "in_force": _("đang có hiệu lực"),
-    "signed": _("đã ký, chưa rõ hiệu lực"),
-    "terminated": _("đã chấm dứt"),
-    "current": _("hiện hành"),
-    "superseded": _("đã được nâng cấp"),
-    "unknown": _("chưa rõ hiệu lực"),
-}
-_OWN_LEVELS = tuple(LEVELS)[:-1]
+_TYPES = ("embassy", "economic_cultural_office", "consulate_general", "consulate", "other", PERMANENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One country in the list: `ties` are the kinds of treaty in force, `level` its own current partnership."""
+    """One country in the list: `ties` are the kinds of treaty in force, `level` its own current partnership.
+
+    `union`: there is a partnership with the European Union, of which it is a member.
+    """
 
     code: str
     name: str
     partners: int
     missions: Sequence[Mapping[str, Any]]
     level: str | None
+    union: bool
     ties: Sequence[str]
 
 
@@ -76,7 +57,8 @@ async def countries_page(request: Request, q: Asked = None, lang: PageLang = Non
             "lines": [line for line in lines if all(w in _told(directory, line.code) for w in words)],
             "total": len(lines), "q": q or "", "unplaced": directory.facts.partners["country"].null_count(),
             "shades": geography.shaded(directory, counts, shown), "partners": directory.facts.partners.height,
-            "with_partners": len(counts), "names": (LEVELS, TIES), "directory": directory, "as_of": directory.as_of,
+            "with_partners": len(counts), "names": (treaties.LEVELS, treaties.TIES), "directory": directory,
+            "as_of": directory.as_of,
         }  # fmt: skip
 
     return await Service.of(request).run(render_kept, request, "countries.html", shown, content)
@@ -101,13 +83,16 @@ async def country_page(
         return exposures.Served(response=page, found=found, lang=shown)
 
     def content(directory: Directory, code: str, found: listing.Listing | None, failure: str | None) -> dict[str, Any]:
-        missions = directory.page("missions", q=None, filters={"covers": (code,)}, n=1000, cursor=None).items
+        found_posts = directory.page("missions", q=None, filters={"covers": (code,)}, n=1000, cursor=None).items
+        posts = embassies_first(found_posts, code)
+        missions = [m for m in posts if m["type"] != PERMANENT]
         kinds = _kinds(directory, code)
         compiled = sum(n for _kind, n in kinds)
         return {
             "country": directory.countries[code], "name": directory.country_name(code, shown), "missions": missions,
             "kinds": kinds, "compiled": compiled, "ties": _ties_of(directory, code),
-            "names": (LEVELS, TIES, TIE_STATES), "seats": geography.seats(directory, missions, shown),
+            "organisations": [m for m in posts if m["type"] == PERMANENT], "names": (treaties.TIES, treaties.STATES),
+            "seats": geography.seats(directory, missions, shown), "capitals_km": geography.capitals_km(directory, code),
             "shades": geography.shaded(directory, {code: float(compiled)}, shown),
             "paging": listing.paging(cursor, {}, sort), **listing.context(request, directory, found, failure),
         }  # fmt: skip
@@ -132,7 +117,7 @@ def _lines(directory: Directory, lang: Lang) -> list[Line]:
     partners = directory.partners_by_country()
     missions = defaultdict(list)
     for mission in directory.page("missions", q=None, filters={}, n=10_000, cursor=None).items:
-        for covered in mission["covers"]:
+        for covered in mission["covers"] if mission["type"] != PERMANENT else ():
             missions[covered["country"]].append(mission)
     ties = defaultdict(list)
     for tie in directory.facts.reference.country_ties.iter_rows(named=True):
@@ -140,29 +125,27 @@ def _lines(directory: Directory, lang: Lang) -> list[Line]:
     lines = [
         Line(
             code=code, name=directory.country_name(code, lang), partners=partners.get(code, 0),
-            missions=missions[code], level=_level(ties[code]), ties=_in_force(ties[code]),
+            missions=embassies_first(missions[code], code), level=held[0], union=held[1],
+            ties=treaties.in_force(ties[code]),
         )
         for code in sorted({*partners, *missions, *ties} - {"VN"})
+        for held in (treaties.level(ties[code]),)
     ]  # fmt: skip
     return sorted(lines, key=lambda line: (-line.partners, fold(line.name)))
 
 
-def _level(ties: Sequence[Mapping[str, Any]]) -> str | None:
-    current = [t["level"] for t in ties if t["kind"] == "partnership" and t["status"] == "current"]
-    return next((level for level in current if level in _OWN_LEVELS), current[0] if current else None)
+def embassies_first(missions: Iterable[Mapping[str, Any]], country: str) -> list[Mapping[str, Any]]:
+    """Posts seated in the country before those accredited from elsewhere; embassies, then consulates."""
+    return sorted(
+        missions,
+        key=lambda m: (m["country"] != country, _TYPES.index(m["type"]) if m["type"] in _TYPES else 9, m["id"]),
+    )
 
 
-def _in_force(ties: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    held = {t["kind"] for t in ties if t["status"] == "in_force"}
-    return tuple(kind for kind in TIES if kind in held)
-
-
-def _ties_of(directory: Directory, code: str) -> list[dict[str, Any]]:
-    """The ties of a country by kind, those that count now first, newest first."""
-    order, past = list(TIES), ("superseded", "terminated")
-    rows = [t for t in directory.facts.reference.country_ties.iter_rows(named=True) if t["country"] == code]
-    rows.sort(key=lambda t: str(t["in_force_on"] or t["signed_on"] or ""), reverse=True)
-    return sorted(rows, key=lambda t: (t["status"] in past, order.index(t["kind"]) if t["kind"] in order else 9))
+def _ties_of(directory: Directory, code: str) -> list[treaties.Tie]:
+    """The ties of a country in words."""
+    rows = directory.facts.reference.country_ties.iter_rows(named=True)
+    return treaties.told([t for t in rows if t["country"] == code])
 
 
 def _kinds(directory: Directory, code: str) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,11 +14,12 @@ from api.directory import Directory
 from api.guard import GuardedRoute
 from api.language import DEFAULT
 from api.pages import changing, geography, listing
+from api.pages.countries import embassies_first
 from api.pages.keeping import render_kept
 from api.pages.rendering import Asked, Cursor, PageLang, PageSort, is_own_mission, text_of
 from api.schemas import Lang
 from api.service import Service
-from matcher.jobs.posts import ACCREDITATION_UNKNOWN
+from matcher.jobs.posts import ACCREDITATION_UNKNOWN, PERMANENT
 from matcher.records import Query as Question
 from matcher.store import reminders
 from matcher.store.funnel import funnel
@@ -42,10 +44,12 @@ async def missions_page(request: Request, q: Asked = None, lang: PageLang = None
     def content(directory: Directory) -> dict[str, Any]:
         words = lists.search_words(q) if q and q.strip() else None
         page = directory.page("missions", q=words, filters={}, n=10_000, cursor=None)
-        items = sorted(
-            page.items, key=lambda m: (fold(directory.country_name(m["country"], shown)), m["type"], m["id"])
-        )
-        covering = Counter(c for m in page.items for c in {c["country"] for c in m["covers"]})
+        by_host = sorted(page.items, key=lambda m: (fold(directory.country_name(m["country"], shown)), m["country"]))
+        items = [
+            mission for host, posts in groupby(by_host, key=lambda m: str(m["country"]))
+            for mission in embassies_first(posts, host)
+        ]  # fmt: skip
+        covering = Counter(c for m in page.items if m["type"] != PERMANENT for c in {c["country"] for c in m["covers"]})
         return {
             "missions": items, "total": page.total, "directory": directory, "as_of": directory.as_of, "q": q or "",
             "known": sum(1 for m in page.items if m["accreditation_known"]),
@@ -76,7 +80,7 @@ async def mission_page(
             return {
                 "mission": mission, "partners": partners, "paging": listing.paging(cursor, {}, sort),
                 "told": found is not None and ACCREDITATION_UNKNOWN in found.notes,
-                "changed": changing.told(request, mission_id, since, found, shown),
+                "changed": changing.told(request, mission_id, since, found, shown), "asked": bool(since),
                 "compiled": int(sum(covered.values())), "shades": geography.shaded(directory, covered, shown),
                 "seats": geography.seats(directory, [mission], shown),
                 **listing.context(request, directory, found, failure),

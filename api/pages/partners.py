@@ -18,6 +18,7 @@ from api.pages.rendering import Asked, Cursor, PageLang, PageSort, render, text_
 from api.schemas import Lang
 from api.service import Service
 from matcher.errors import SourceError, StaleArtefactError
+from matcher.matching.labels import ROLE_NAMES
 from matcher.records import MatchList
 from matcher.records import Query as Question
 from matcher.store.offices import Standing
@@ -49,8 +50,8 @@ class OwnRecords:
 
 @router.get("/partners")
 async def partners_page(
-    request: Request, q: Asked = None, country: Asked = None, kind: Asked = None, page: PageNumber = 1,
-    lang: PageLang = None,
+    request: Request, q: Asked = None, country: Asked = None, kind: Asked = None, sector: Asked = None,
+    page: PageNumber = 1, lang: PageLang = None,
 ) -> Response:  # fmt: skip
     """Partners whose names and facts hold the words, and those whose business means the same in any language."""
     service = Service.of(request)
@@ -58,8 +59,8 @@ async def partners_page(
 
     def work() -> exposures.Served:
         directory = service.directory
-        asked = {"q": (q or "").strip(), "country": country or "", "kind": kind or ""}
-        filters = {k: (asked[k],) for k in ("country", "kind") if asked[k]}
+        asked = {"q": (q or "").strip(), "country": country or "", "kind": kind or "", "sector": sector or ""}
+        filters = {k: (asked[k],) for k in ("country", "kind", "sector") if asked[k]}
         words = lists.search_words(asked["q"]) if asked["q"] else None
         named = directory.page("partners", q=words, filters=filters, n=10_000, cursor=None)
         items = _best_names_first(named.items, words)[(page - 1) * SHOWN : page * SHOWN]
@@ -70,7 +71,8 @@ async def partners_page(
             request, "partners.html", shown,
             items=items, total=named.total, coverage={k: named.coverage[k] for k in COVERED if k in named.coverage},
             page=page, pages=-(-named.total // SHOWN), asked=asked,
-            options=listing.partner_options(directory, shown), alike=rows, failure=failure, found=alike,
+            options=_options(directory, shown), business=lambda item: _business(directory, item, shown),
+            alike=rows, failure=failure, found=alike,
             standings=listing.standings(request, ids), directory=directory, as_of=directory.as_of,
             local_lang=lambda item: _local_language(directory, item),
         )  # fmt: skip
@@ -104,6 +106,51 @@ def _best_names_first(items: Sequence[dict[str, Any]], words: str | None) -> Seq
     return sorted(items, key=place)
 
 
+def _options(directory: Directory, lang: Lang) -> listing.Options:
+    """What the filters offer; of sectors those of the city's list."""
+    known = {s["id"]: s["partners"] for s in directory.shelves["sectors"].frame.iter_rows(named=True)}
+    named = ((s, directory.sector_name(s, lang), known.get(s, 0)) for s in directory.city_sectors)
+    return listing.partner_options(directory, lang) | {"sector": sorted(named, key=lambda o: fold(o[1]))}
+
+
+def _business(directory: Directory, partner: Mapping[str, Any], lang: Lang) -> str:
+    """What a partner does, as its division of ISIC is called; in English its source's own word says it."""
+    codes = partner["isic"] or ()
+    return directory.sector_name(codes[0], lang) if codes and lang != "en" else ""
+
+
+def _activities(directory: Directory, partner: Mapping[str, Any], lang: Lang) -> list[str]:
+    """The activities on record by name."""
+    names = {r["tag"]: r[f"name_{lang}"] for r in directory.facts.reference.activity_tags.iter_rows(named=True)}
+    return [names.get(tag) or tag for tag in partner["activities"] or ()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class What:
+    """What a partner does in a place: its role in a deal, and a text, which may be the source's own in English."""
+
+    role: str | None
+    text: str
+    of_source: bool
+
+
+def _what(directory: Directory, written: str | None, lang: Lang) -> What:
+    """A note on a place in the reader's language where our tables have the very words."""
+    before, colon, after = (written or "").partition(": ")
+    role = before.replace(" ", "_") if colon else None
+    if role not in ROLE_NAMES:
+        role, after = None, written or ""
+    if lang == "en":
+        return What(role=role, text=after, of_source=False)
+    reference = directory.facts.reference
+    named = {"port terminals": "Cảng biển"} | {
+        fold(r["name_en"]): r["name_vi"]
+        for table in (reference.activity_tags, reference.city_sectors) for r in table.iter_rows(named=True)
+    }  # fmt: skip
+    known = named.get(fold(after))
+    return What(role=role, text=known or after, of_source=known is None and bool(after))
+
+
 def _local_language(directory: Directory, partner: Mapping[str, Any]) -> str | None:
     home = directory.countries.get(partner["country"] or "", {})
     return present.local_language(partner["name_local"], home.get("languages"))
@@ -127,7 +174,9 @@ async def partner_page(
             return {
                 "partner": partner, "local_lang": _local_language(directory, partner),
                 "paging": listing.paging(cursor, {}, sort), "deals": lists.deals(directory, partner_id=partner_id),
-                "places": places, "footprint": _footprint(directory, partner, places, shown),
+                "places": [(p, _what(directory, p["what"], shown), _is_old(p, directory)) for p in places],
+                "business": _business(directory, partner, shown), "activities": _activities(directory, partner, shown),
+                "footprint": _footprint(directory, partner, places, shown),
                 **listing.context(request, directory, found, failure),
             }  # fmt: skip
 
@@ -148,11 +197,17 @@ async def partner_page(
 def _footprint(
     directory: Directory, partner: Mapping[str, Any], places: Sequence[Mapping[str, Any]], lang: Lang
 ) -> Any:
-    """The countries where a partner is recorded, home included, shaded by the number of records; None without any."""
-    count: Counter[str] = Counter(p["country"] for p in places if p["country"])
-    if partner["country"]:
-        count[partner["country"]] += 1
-    return geography.shaded(directory, {c: float(n) for c, n in count.items()}, lang) if count else None
+    """Countries where a partner is recorded, shaded by the number of records; home is marked; None without any."""
+    home = partner["country"]
+    count: Counter[str] = Counter(p["country"] for p in places if p["country"] and p["country"] != home)
+    numbers = {c: float(n) for c, n in count.items()}
+    return geography.shaded(directory, numbers, lang, home=home) if count or home else None
+
+
+def _is_old(place: Mapping[str, Any], directory: Directory) -> bool:
+    """The source of a place is older than a year, or nobody knows how old it is."""
+    on = place["source_on"]
+    return on is None or (directory.as_of - on).days > present.STALE_DAYS
 
 
 def _own_records(request: Request, partner_id: str, standing: Standing | None) -> OwnRecords | None:

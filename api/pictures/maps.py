@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
+from math import hypot
 from pathlib import Path
 
 from api.pictures.projection import SOUTH_HEIGHT, SOUTH_SCALE, equal_earth, south
@@ -26,7 +27,10 @@ _LEADING = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 WHOLE = (20.0, 0.0, 980.0, 445.0)  # left, top, width, height of what a map of the world shows: no Antarctic sea
 NEAREST = 400.0  # width of the closest view
-MARGIN, LABEL = 24.0, 285.0  # around what is shown; room for the names of the archipelagos, at the width of the world
+MARGIN = 16.0  # around what is shown
+LABEL = 175.0  # room for a name of two words in the largest letters, at the width of the world
+APART = 6.0  # circles closer than this would hide one another
+LARGE = 0.2  # outlines far away and smaller than this share of a country's largest do not widen a view
 
 Box = tuple[float, float, float, float]
 
@@ -57,6 +61,9 @@ ISLANDS = (
     Mark(key="hoang_sa", name="Quần đảo Hoàng Sa (Việt Nam)", lat=16.5, lon=112.0),
     Mark(key="truong_sa", name="Quần đảo Trường Sa (Việt Nam)", lat=9.5, lon=113.5),
 )
+CITY = Mark(key="hcmc", name="TP.HCM", lat=10.8, lon=106.7)
+# Where names stand, in clear water, joined to what they name by a line: the Pacific and the Indian Ocean.
+NAMES_AT = {"hoang_sa": (827.0, 158.0), "truong_sa": (827.0, 222.0), "hcmc": (724.0, 252.0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,31 +97,40 @@ class Choropleth:
     classes: tuple[Shade, ...]
     unknown: tuple[str, ...] = ()
     islands: tuple[Mark, ...] = field(default=ISLANDS)
+    city: Mark = CITY
+    names_at: Mapping[str, tuple[float, float]] = field(default_factory=lambda: NAMES_AT)
 
     def __bool__(self) -> bool:
         return bool(self.areas)
 
     def near(self, marks: Iterable[Mark] = ()) -> Box:
-        """The part of the world with these countries, the marks and the archipelagos: left, top, width, height."""
-        boxes = [b for a in self.areas if (b := outlines().get(a.country)) is not None and a.x is None]
-        points = [(m.x, m.y) for m in (*self.islands, *marks)]
+        """The part of the world with these countries, the marks, Viet Nam and its archipelagos, as a box."""
+        boxes = [b for a in self.areas if (b := largest().get(a.country)) is not None and a.x is None]
+        points = [(m.x, m.y) for m in (*self.islands, self.city, *marks)]
         points += [(a.x, a.y) for a in self.areas if a.x is not None and a.y is not None]
-        return _around_all([*boxes, *((x, y, x, y) for x, y in points)], max(m.x for m in self.islands))
+        return _around_all([largest()["VN"], *boxes, *((x, y, x, y) for x, y in points)])
 
 
-def _around_all(boxes: Iterable[Box], label_at: float) -> Box:
-    """A view in the proportions of the whole map, with room for labels that begin at `label_at`."""
-    sides = list(zip(*boxes, strict=True))
+def _around_all(boxes: Iterable[Box]) -> Box:
+    """A view in the proportions of the whole map, with room for the names in the water."""
+    sides = list(zip(*boxes, *((x, y, x, y) for x, y in NAMES_AT.values()), strict=True))
     left, top, right, bottom = min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])
     ratio = WHOLE[2] / WHOLE[3]
     width = max(right - left + 2 * MARGIN, (bottom - top + 2 * MARGIN) * ratio, NEAREST)
     # The names grow with the width of the view, so that they look the same in every one.
-    width = max(width, (label_at + MARGIN - left) / (1 - LABEL / WHOLE[2]))
+    first, last = NAMES_AT["hcmc"][0], NAMES_AT["hoang_sa"][0]
+    room = LABEL / WHOLE[2]
+    width = max(
+        width,
+        (last - left + MARGIN) / (1 - room),
+        (right - first + MARGIN) / (1 - room),
+        (last - first) / (1 - 2 * room),
+    )
     if width >= WHOLE[2]:
         return WHOLE
     height = width / ratio
-    end = max(right + MARGIN, label_at + LABEL * width / WHOLE[2])
-    at_x = min(max((left - MARGIN + end - width) / 2, WHOLE[0]), WHOLE[0] + WHOLE[2] - width)
+    begin, end = min(left - MARGIN, first - room * width), max(right + MARGIN, last + room * width)
+    at_x = min(max((begin + end - width) / 2, WHOLE[0]), WHOLE[0] + WHOLE[2] - width)
     at_y = min(max((top + bottom - height) / 2, WHOLE[1]), WHOLE[3] - height)
     return round(at_x, 1), round(at_y, 1), round(width, 1), round(height, 1)
 
@@ -122,19 +138,39 @@ def _around_all(boxes: Iterable[Box], label_at: float) -> Box:
 @cache
 def outlines(file: str = "world.svg") -> Mapping[str, Box]:
     """Country -> left, top, right, bottom of its outline in a file of outlines."""
-    found: dict[str, Box] = {}
+    return {code: _joined(boxes) for code, boxes in _rings(file).items()}
+
+
+@cache
+def largest() -> Mapping[str, Box]:
+    """The same on the world map without small parts, which may lie on the other side of an ocean."""
+    found = {}
+    for code, boxes in _rings("world.svg").items():
+        size = max(map(_size, boxes))
+        found[code] = _joined([b for b in boxes if _size(b) >= LARGE * size])
+    return found
+
+
+def _size(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _joined(boxes: Iterable[Box]) -> Box:
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def _rings(file: str) -> dict[str, list[Box]]:
+    found: dict[str, list[Box]] = {}
     for code, data in re.findall(r'<path id="(\w+)" d="([^"]+)"', (OUTLINES / file).read_text(encoding="utf-8")):
-        xs: list[float] = []
-        ys: list[float] = []
         start = (0.0, 0.0)
         for ring in data.strip("mz").split("zm"):
             numbers = [float(n) for n in re.findall(r"-?\d*\.?\d+", ring)]
             numbers[0] += start[0]
             numbers[1] += start[1]
             start = numbers[0], numbers[1]
-            xs += accumulate(numbers[::2])
-            ys += accumulate(numbers[1::2])
-        found[code] = (min(xs), min(ys), max(xs), max(ys))
+            xs, ys = list(accumulate(numbers[::2])), list(accumulate(numbers[1::2]))
+            found.setdefault(code, []).append((min(xs), min(ys), max(xs), max(ys)))
     return found
 
 
@@ -164,6 +200,7 @@ def choropleth(
     positions: Mapping[str, tuple[float, float]] | None = None,
     links: Mapping[str, str] | None = None,
     most: int = MOST_CLASSES,
+    home: str | None = None,
 ) -> Choropleth:
     """Countries shaded by their value; zero is a class of its own (`shade-0`) and unknown (None) is not shaded.
 
@@ -173,23 +210,26 @@ def choropleth(
         positions: country -> latitude and longitude of a point in it, for outlines too small to be seen.
         links: country -> where its shape leads.
         most: how many classes of positive numbers there are at most.
+        home: a country in a colour of its own (`home`), whatever its number.
     """
-    known = {c: v for c, v in values.items() if v is not None}
+    known = {c: v for c, v in values.items() if v is not None and c != home}
     limits = class_limits(known.values(), most)
     shade = {c: bisect_right(limits, v) if v > 0 else 0 for c, v in known.items()}
     classes = []
     for number in sorted(set(shade.values())):
         inside = [known[c] for c, n in shade.items() if n == number]
         classes.append(Shade(css=_css(number, len(limits)), low=min(inside), high=max(inside), count=len(inside)))
-    areas = []
+    areas: list[Area] = []
+    if home is not None:
+        known |= {home: values.get(home) or 0.0}
     for country in sorted(known, key=lambda c: (-known[c], c)):
-        x, y = _circle(country, (positions or {}).get(country))
+        x, y = _free(_circle(country, (positions or {}).get(country)), areas)
         areas.append(
             Area(
                 country=country,
                 name=names.get(country) or country,
                 value=known[country],
-                css=_css(shade[country], len(limits)),
+                css=_css(shade[country], len(limits)) if country in shade else "home",
                 link=(links or {}).get(country),
                 x=x,
                 y=y,
@@ -214,6 +254,21 @@ def _circle(country: str, position: tuple[float, float] | None) -> tuple[float |
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     else:
         return None, None
+    return round(x, 1), round(y, 1)
+
+
+def _free(at: tuple[float | None, float | None], areas: Iterable[Area]) -> tuple[float | None, float | None]:
+    """The position of a circle, moved aside where a circle drawn for a larger number would hide it."""
+    x, y = at
+    if x is None or y is None:
+        return at
+    for area in areas:
+        if area.x is None or area.y is None:
+            continue
+        far = hypot(x - area.x, y - area.y)
+        if far < APART:
+            dx, dy = ((x - area.x) / far, (y - area.y) / far) if far else (1.0, 0.0)
+            x, y = area.x + dx * APART, area.y + dy * APART
     return round(x, 1), round(y, 1)
 
 
@@ -296,6 +351,15 @@ def places_of(text: str | None) -> tuple[Place, ...]:
     known = places()
     containing = {outer for key in at for outer in _around(known[key])}
     return tuple(known[key] for key in sorted(at, key=lambda k: at[k]) if key not in containing)
+
+
+def place_names(text: str | None, lang: str) -> str | None:
+    """The places that a project's place text names, as readers of the language write them; None where it names none.
+
+    The texts are in English: there they are shown as they are.
+    """
+    found = places_of(text) if lang == "vi" else ()
+    return ", ".join(place.name["vi"] for place in found) or None
 
 
 def _around(place: Place) -> Iterable[str]:
