@@ -65,6 +65,7 @@ async def projects_page(
             "options": _project_options(directory, shown), "directory": directory, "as_of": directory.as_of,
             "asked": chosen | typed, "wrong": wrong, "paper": paper,
             "fresh": {p["id"]: present.freshness(p, directory.as_of) for p in page.items},
+            "places": {p["id"]: maps.place_names(p["place"], shown) for p in page.items},
             "here_printed": url("/projects", shown, {**chosen, **typed, "print": "1"}),
             "file": {f: url("/v1/projects", DEFAULT, {**file, "format": f}) for f in ("xlsx", "csv")}, "most": MAX_N,
         }  # fmt: skip

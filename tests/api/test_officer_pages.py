@@ -19,6 +19,7 @@ from api import present
 from api.directory import Directory
 from api.pages import listing
 from api.pages.project_form import typed_of
+from api.pictures import maps
 from matcher.errors import SourceError
 from matcher.jobs import opening
 from matcher.records import Match, Query
@@ -617,3 +618,11 @@ def test_what_is_on_record_survives_the_form_unchanged(world: FakeMatchmaker) ->
             typed = typed_of(item, lang)  # type: ignore[arg-type]
             needed = typed | {"source_on": typed.get("source_on", "01/10/2026")}
             assert _changes(needed, needed, lang).model_dump(exclude_unset=True) == {}  # type: ignore[arg-type]
+
+
+def test_places_are_named_as_readers_write_them(client: TestClient) -> None:
+    assert maps.place_names("Phu Loi islet, Can Gio", "vi") == "Cù lao Phú Lợi"
+    assert maps.place_names("District 1 - Binh Chanh", "vi") == "Quận 1, Bình Chánh"
+    assert maps.place_names("District 1 - Binh Chanh", "en") is None
+    assert maps.place_names("Nowhere at all", "vi") is None
+    assert maps.place_names(None, "vi") is None
