@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -291,9 +291,23 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _answer(request, code_of(error), str(error), **more)
 
 
+async def _recognise(request: Request) -> None:
+    """Who sent a request that no route has looked at, so that a page of an error has the frame of its reader.
+
+    Nobody is refused here, and whoever cannot be told stays a stranger.
+    """
+    door: Door = request.app.state.door
+    if hasattr(request.state, "caller") or not rendering.wants_page(request):
+        return
+    with suppress(Exception):
+        service = Service.of(request)
+        request.state.caller = door.caller(request) if door.known(request) else await service.run(door.caller, request)
+
+
 async def _http_refused(request: Request, error: Exception) -> Response:
     """Refusals of the framework: no such address, wrong method, body too large, wrong content type."""
     assert isinstance(error, HTTPException)
+    await _recognise(request)
     code = HTTP_CODES.get(error.status_code, Code(error.status_code, "http", error.detail))
     detail = error.detail
     match error.status_code:

@@ -101,7 +101,7 @@ def usd_range(low: float | None, high: float | None, lang: Lang, *, estimated: b
     if low is None and high is None:
         return None
     a, b = (None if v is None else _millions(v, lang) for v in (low, high))
-    sign = "≈ " if estimated else ""
+    sign = "≈\u00a0" if estimated else ""
     if a is None:
         return f"{sign}≤ {b}"
     if b is None:
@@ -155,47 +155,84 @@ def free(text: str | None, lang: Lang) -> str:
 
 
 def percent(share: float, lang: Lang) -> str:
-    """A share of 1 as whole per cent: '12 %'; below one per cent '< 1 %'."""
-    return "< 1 %" if 0 < share < 0.01 else f"{number(share * 100, lang)} %"
+    """A share of 1 as whole per cent: '12%'; below one per cent '< 1%', without a place where the line may break."""
+    return "<\u00a01%" if 0 < share < 0.01 else f"{number(share * 100, lang)}%"
 
 
 _REPOSITORY_FILE = re.compile(r"(?:github )?([\w.-]+/[\w.-]+)@([0-9a-f]{40})(?::(\S+))?(?: +(.*))?")
+_HASH = re.compile(r"(?<=@[0-9a-f]{7})[0-9a-f]{33}\b")
+_VIA = re.compile(r"(https?://\S+) \((via .+)\)")
+_DESCRIPTION = re.compile(r"\(([^()]*[a-z]{3}[^()]*)\)")
+_PUBLISHERS = (
+    "Unicode CLDR", "ISO 3166", "UN M49", "GeoNames", "CEPII", "UNCTAD", "Wikidata", "Wikipedia", "World Bank",
+    "Global Energy Monitor",
+)  # fmt: skip
+_PUBLISHER_OF = {"GlobalEnergyMonitor": "Global Energy Monitor", "JerBouma": "FinanceDatabase"}
+_LONG = 80
+"""A source told in more letters is shortened where its whole text can be opened beside it. Source: our choice."""
 
 
 def sources(text: str | None) -> list[tuple[str, str | None]]:
     """The sources named in a cell, each with the address it opens (only http and https) or None.
 
-    `owner/repository@commit:path` opens that very version of the file on GitHub.
+    `owner/repository@commit:path` opens that very version of the file on GitHub; where its note says in words whose
+    it is, these are its name. Commits are cut to seven letters.
     """
     found: list[tuple[str, str | None]] = []
     for part in (text or "").split(" ; "):
         clean = part.strip()
         if not clean:
             continue
-        file = _REPOSITORY_FILE.fullmatch(clean)
+        file, via = _REPOSITORY_FILE.fullmatch(clean), _VIA.fullmatch(clean)
         if file is not None:
             name, commit, path, note = file.groups()
             address = f"https://github.com/{name}/" + (f"blob/{commit}/{quote(path)}" if path else f"tree/{commit}")
-            found.append((f"{name} {note or ''}".strip(), address))
+            told = _DESCRIPTION.fullmatch(note or "")
+            owner = _PUBLISHER_OF.get(name.partition("/")[0], name)
+            found.append((told[1] if told else f"{owner} {note or ''}".strip(), address))
             continue
         try:
-            parts = urlsplit(clean)
-            web = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in clean
+            parts = urlsplit(via[1] if via else clean)
+            web = parts.scheme in ("http", "https") and bool(parts.hostname) and (via is not None or " " not in clean)
         except ValueError:
             web = False
-        found.append((parts.hostname or clean, clean) if web else (clean, None))
+        if web:
+            trail = f" ({_HASH.sub('', via[2])})" if via else ""
+            found.append((f"{parts.hostname or clean}{trail}", via[1] if via else clean))
+        else:
+            found.append((_HASH.sub("", clean), None))
     return found
 
 
+def _short(label: str) -> str:
+    """Whose a source is, of a long text about it."""
+    named = [p for p in _PUBLISHERS if p.casefold() in label.casefold()]
+    brief = label.partition(" (")[0]
+    if named and ("@" in label or "PyPI" in label or len(label) > _LONG):
+        return ", ".join(named)
+    if len(brief) <= _LONG and ("@" in label or len(label) > _LONG):
+        return brief
+    return label if len(label) <= _LONG else f"{label[: _LONG - 1]}…"
+
+
 @lru_cache(maxsize=8192)
-def cited(text: str | None, on: str | date | None, precision: str | None, lang: Lang, undated: str) -> Markup:
-    """The sources named in a cell as links, with their day; lists name the same ones hundreds of times."""
+def cited(
+    text: str | None, on: str | date | None, precision: str | None, lang: Lang, undated: str, whole: str | None = None
+) -> Markup:
+    """The sources named in a cell as links, with their day; lists name the same ones hundreds of times.
+
+    Args:
+        whole: long ones are shortened, and the text as recorded opens under these words.
+    """
     link = Markup('<a href="{}" rel="noopener noreferrer external">{}</a>')
     plain = Markup('<span class="cite">{}</span>')
-    named = [link.format(address, label) if address else plain.format(label) for label, address in sources(text)]
+    known = sources(text)
+    brief = known if whole is None else [(_short(label), address) for label, address in known]
+    named = [link.format(address, label) if address else plain.format(label) for label, address in brief]
     told = any_day(on, lang, precision)
     day_ = escape(f", {undated}") if told is None else Markup(', <time datetime="{}">{}</time>').format(on, told)
-    return Markup("; ").join(named) + day_
+    rest = Markup('<details class="trail"><summary>{}</summary><span lang="en">{}</span></details>')
+    return Markup("; ").join(named) + day_ + (rest.format(whole, text) if brief != known else "")
 
 
 class Words:
@@ -240,13 +277,16 @@ def environment(lang: Lang) -> jinja2.Environment:
     env.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
     words = Words(lang, translations)
     undated = translations.gettext(_("không ghi ngày"))
+    in_full = translations.gettext(_("Nguồn đầy đủ"))
     env.filters |= {
         "number": partial(number, lang=lang),
         "day": lambda value, precision=None: any_day(value, lang, precision),
         "typed_day": partial(typed_day, lang=lang),
         "free": partial(free, lang=lang),
         "percent": partial(percent, lang=lang),
-        "cited": lambda text, on=None, precision=None: cited(text, on, precision, lang, undated),
+        "cited": lambda text, on=None, precision=None, whole=False: cited(
+            text, on, precision, lang, undated, in_full if whole else None
+        ),
         "kind": words.kind,
         "form": words.form,
         "status": words.status,

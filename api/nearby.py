@@ -8,6 +8,9 @@ from matcher.errors import InputError
 from matcher.text import fold, nfc
 
 NEARBY = 5
+KEY_ALIKE, TEXT_ALIKE, PART_ALIKE = 70, 75, 80
+"""From 0 to 100, how alike what was asked for and a record are, so that it is worth naming: below them anything may
+come. Source: our choice, on unknown codes and names in Vietnamese and English."""
 
 
 def one_of(value: str, known: set[str], pointer: str) -> str:
@@ -31,11 +34,13 @@ def unknown(value: str, pointer: str, expected: str, near: list[str]) -> InputEr
 def nearest(value: str, choices: Mapping[str, str], label: Callable[[str], str]) -> list[str]:
     """Labels of the choices whose key or text resembles a value, best first; empty when none does."""
     wanted = fold(nfc(value))
-    by_key = process.extract(wanted, {c: fold(c) for c in choices}, scorer=fuzz.ratio, limit=NEARBY, score_cutoff=65)
+    by_key = process.extract(
+        wanted, {c: fold(c) for c in choices}, scorer=fuzz.ratio, limit=NEARBY, score_cutoff=KEY_ALIKE
+    )
     texts = {c: fold(text) for c, text in choices.items()}
-    by_text = process.extract(wanted, texts, scorer=fuzz.WRatio, limit=NEARBY, score_cutoff=60)
+    by_text = process.extract(wanted, texts, scorer=fuzz.WRatio, limit=NEARBY, score_cutoff=TEXT_ALIKE)
     found = [*by_key, *by_text]
     if not found:
-        by_part = process.extract(wanted, texts, scorer=fuzz.partial_ratio, limit=NEARBY, score_cutoff=75)
+        by_part = process.extract(wanted, texts, scorer=fuzz.partial_ratio, limit=NEARBY, score_cutoff=PART_ALIKE)
         found = list(by_part)
     return [label(key) for key in list(dict.fromkeys(key for _, _, key in found))[:NEARBY]]

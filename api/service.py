@@ -261,6 +261,11 @@ class Service:
         return self._matchmaker
 
     @property
+    def opened_directory(self) -> Directory | None:
+        """The records as they were last read, for names that may be a moment old; never waits."""
+        return None if self._directory is None else self._directory[1]
+
+    @property
     def matchmaker(self) -> Matchmaking:
         """The matchmaker, opened when first needed.
 

@@ -232,5 +232,5 @@ def table(report: Report) -> str:
             n = len(report.pairs(setting, "vi", half)) + len(report.pairs(setting, "en", half))
             lines.append(f"  all {n} pairs: mean {mean:.3f} ({low:.3f} to {high:.3f}), min {least:.3f}")
         lines.append("")
-    lines.append("Themes are resampled for the 95 % intervals. Chance is .18 among 20 partners.")
+    lines.append("Themes are resampled for the 95% intervals. Chance is .18 among 20 partners.")
     return "\n".join(lines)

@@ -107,6 +107,7 @@ def exposed(places: pl.DataFrame, partners: pl.DataFrame, deals: pl.DataFrame, *
     tail = np.zeros(counts.size, dtype=np.bool_)
     tail[np.argsort(pool["deals"].to_numpy(), kind="stable")[: counts.size // 2]] = True
     leading = pool.filter(pl.col("places") > 0).sort(["places", "partner_id"], descending=[True, False])
+    often = leading.sort(["lists", "places", "partner_id"], descending=[True, True, False])
     return Exposed(
         lists=lists, places=total, pool=counts.size, shown=int((counts > 0).sum()),
         coverage=float((counts > 0).mean()) if counts.size else None, gini=gini(counts) if total else None,
@@ -115,7 +116,7 @@ def exposed(places: pl.DataFrame, partners: pl.DataFrame, deals: pl.DataFrame, *
         home=_shares(pool, "country"), kind=_shares(pool, "kind"), size=_shares(pool, "size"),
         often=tuple(
             Often(partner_id=partner, lists=n, share=n / lists if lists else 0.0)
-            for partner, n in leading.select("partner_id", "lists").head(MANY).iter_rows()
+            for partner, n in often.select("partner_id", "lists").head(MANY).iter_rows()
         ),
     )  # fmt: skip
 

@@ -266,7 +266,7 @@ def told(found: Agreement) -> str:
         "judged by two judges or more."
     ]
     if found.alpha is not None:
-        interval = "" if found.low is None else f", 95 % interval {found.low:.2f} to {found.high:.2f}"
+        interval = "" if found.low is None else f", 95% interval {found.low:.2f} to {found.high:.2f}"
         lines += [
             f"Krippendorff's alpha of the grades (ordinal): {found.alpha:.2f}{interval}.",
             "1 is full agreement, 0 what chance gives. Customary: from .80 conclusions are safe, from .67 tentative.",

@@ -252,8 +252,8 @@ _CONFIG = {
     },
 }  # fmt: skip
 _LOCALES: dict[str, Any] = {
-    "vi": {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", ""], "percent": " %"},
-    "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "percent": " %"},
+    "vi": {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", ""], "percent": "%"},
+    "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "percent": "%"},
 }
 
 

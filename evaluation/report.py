@@ -24,7 +24,7 @@ from evaluation.words import (
 )
 from matcher.records import Reference
 
-_APART = re.compile(r"(?<=\d) (?=[%×])")
+_APART = re.compile(r"(?<=\d) (?=×)")
 """The space between a number and its sign, where no line may break."""
 
 

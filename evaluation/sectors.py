@@ -23,7 +23,7 @@ VARIANTS = ("vi", "plain", "en", "vi_title", "plain_title", "en_title")
 """Profile text with the sector's name, in Vietnamese, without diacritics, in English; and the bare titles."""
 
 
-HEADINGS = ("text asked", "nDCG@10", "95 % interval", "ratio to Vietnamese", "overlap@10", "overlap@50")
+HEADINGS = ("text asked", "nDCG@10", "95% interval", "ratio to Vietnamese", "overlap@10", "overlap@50")
 NAMES = {
     "vi": "Vietnamese",
     "plain": "Vietnamese without diacritics",

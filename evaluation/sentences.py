@@ -74,6 +74,21 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "chỉ dùng mô hình tuyến tính: {} truy vấn có nhãn đều thuộc một năm, không còn năm trước để học cây quyết định",
     ),
     (
+        "linear model plus {} of LambdaMART, chosen on {} queries after {}, of {} labelled queries in all",
+        "mô hình tuyến tính, cộng {} phần LambdaMART, chọn trên {} truy vấn sau ngày {}, trong tổng số {} "
+        "truy vấn có nhãn",
+    ),
+    (
+        "linear model and fused rankers plus {} of LambdaMART, chosen on {} queries after {}, of {} labelled queries in all",
+        "mô hình tuyến tính và các cách xếp hạng gộp lại, cộng {} phần LambdaMART, chọn trên {} truy vấn sau ngày {}, trong tổng số {} "
+        "truy vấn có nhãn",
+    ),
+    (
+        "experience first plus {} of LambdaMART, chosen on {} queries after {}, of {} labelled queries in all",
+        "kinh nghiệm trước, cộng {} phần LambdaMART, chọn trên {} truy vấn sau ngày {}, trong tổng số {} "
+        "truy vấn có nhãn",
+    ),
+    (
         "linear model plus {} of LambdaMART, chosen on the {} latest of {} queries",
         "mô hình tuyến tính cộng {} LambdaMART, chọn trên {} truy vấn mới nhất trong {}",
     ),

@@ -31,7 +31,7 @@ def table(report: Report) -> str:
     lines = _aligned([*head, *body], rule=len(head)) if columns else []
     lines += [
         "",
-        f"Mean over queries with its 95 % interval from {report.resamples} resamples, seed {report.seed}; * best.",
+        f"Mean over queries with its 95% interval from {report.resamples} resamples, seed {report.seed}; * best.",
     ]
     lines += ["Queries without a right partner in the slice are left out; figures of fewer than 10 queries say little."]
     if unscored:

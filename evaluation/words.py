@@ -232,10 +232,10 @@ class Words:
         return number(value, self.lang)
 
     def share(self, value: float | None) -> str:
-        """A share of 1 as per cent: '12 %'; a positive one below one per cent is '< 1 %'."""
+        """A share of 1 as per cent: '12%'; a positive one below one per cent is '< 1%'."""
         if value is None or not math.isfinite(value):
             return NONE
-        return "< 1 %" if 0 < value < 0.01 else f"{number(value * 100, self.lang)} %"
+        return "<\u00a01%" if 0 < value < 0.01 else f"{number(value * 100, self.lang)}%"
 
     def times(self, value: float | None) -> str:
         """A ratio: '29 ×', with a decimal below ten."""

@@ -61,11 +61,11 @@ COUNT_NAMES = {
     "labels": _("cặp dự án – đối tác có nhãn"),
 }  # fmt: skip
 CHANNEL_NAMES = {
-    "api": _("máy khác hỏi (API)"), "page": _("trang web"), "cli": _("dòng lệnh"), "job": _("việc chạy định kỳ"),
+    "api": _("chương trình khác (API)"), "page": _("trang web"), "cli": _("dòng lệnh"), "job": _("việc chạy định kỳ"),
 }  # fmt: skip
 LANGUAGE_NAMES = {"vi": _("tiếng Việt"), "en": _("tiếng Anh")}
 SHIFT_NAMES = {
-    "abstained": _("có nêu khả năng hay không"), "probability": _("mức khả năng được nêu"),
+    "abstained": _("có ước tính xác suất hay không"), "probability": _("mức xác suất được ước tính"),
     "home": _("nước của đối tác"), "kind": _("loại hình đối tác"),
 }  # fmt: skip
 

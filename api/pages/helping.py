@@ -94,7 +94,7 @@ HELP: dict[str, Help] = {
         _("Thông tin cũ hơn một năm hoặc không ghi ngày cần được xác nhận lại trước khi dùng với đối tác."),
     ),
     "lead": Help(
-        _("Cơ quan đầu mối"),
+        _("Cơ quan đầu mối của đối tác"),
         _(
             "Mỗi đối tác chỉ có một cơ quan đầu mối. Cơ quan khác vẫn có thể tiếp xúc, nhưng nên trao đổi với cơ "
             "quan đầu mối trước để không liên hệ trùng."

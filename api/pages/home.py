@@ -6,6 +6,7 @@ from starlette.responses import Response
 from api.guard import GuardedRoute, caller_of
 from api.language import DEFAULT, url
 from api.pages.forms import gone_on
+from api.pages.helping import FOR_ANALYSTS
 from api.pages.rendering import PageLang, home_of, render
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
@@ -26,4 +27,4 @@ async def design_page(request: Request, lang: PageLang = None) -> Response:
 @router.get("/help")
 async def help_page(request: Request, lang: PageLang = None) -> Response:
     """Every figure explained."""
-    return render(request, "help.html", lang or DEFAULT)
+    return render(request, "help.html", lang or DEFAULT, analysts=FOR_ANALYSTS)

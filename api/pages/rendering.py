@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 from fastapi import Query, Request
 from starlette.responses import HTMLResponse
 
+from api.directory import Directory
 from api.guard import caller_of
 from api.language import DEFAULT, environment, url
 from api.pages import telling
 from api.pages.helping import HELP
 from api.schemas import MAX_CURSOR_CHARS, Lang
+from api.service import Service
 from matcher.identity import Caller
 from matcher.records import Sort
 
@@ -77,13 +79,15 @@ def text_of(request: Request, template: str, lang: Lang, **context: Any) -> str:
     params = {k: request.query_params.getlist(k) for k in request.query_params if k not in ("lang", "done")}
     switch = {code: url(request.url.path, code, params) for code in ("vi", "en")}
     caller = getattr(request.state, "caller", None)
+    records = Service.of(request).opened_directory
+    office = "" if caller is None or records is None else records.mission_name(caller.mission_id, lang)
     return (
         environment(lang)
         .get_template(template)
         .render(
             switch=switch, path=request.url.path, here=switch[lang], me=caller, acts=acts(caller),
             of_city=of_city(caller), home=None if caller is None else home_of(caller), done=_done(request), helps=HELP,
-            tell=partial(telling.sentence, lang=lang),
+            tell=partial(telling.sentence, lang=lang), office=office,
             **context,
         )
     )  # fmt: skip
@@ -100,13 +104,31 @@ def error(
     """An error as a page: what was seen, what is expected, the way out."""
     lang = lang_of(request)
     kind, *rest = request.url.path.strip("/").split("/")
-    nearby = [(name.partition(" (")[0], name) for name in more.get("nearby") or []]
+    records = Service.of(request).opened_directory
+    nearby = []
+    for told in more.get("nearby") or ():
+        record_id = told.partition(" (")[0]
+        nearby.append((record_id, told if records is None or len(rest) != 1 else _named(records, kind, told, lang)))
     page = render(
         request, "error.html", lang, status,
         detail=detail, code=status, kind=kind if len(rest) == 1 else None, nearby=nearby,
     )  # fmt: skip
     page.headers.update(headers)
     return page
+
+
+def _named(records: Directory, kind: str, told: str, lang: Lang) -> str:
+    """The name of a record that is told as 'id (name)', in the language of the page."""
+    record_id, _, name = told.removesuffix(")").partition(" (")
+    match kind:
+        case "projects":
+            return records.project_name(record_id, lang)
+        case "missions":
+            return records.mission_name(record_id, lang) or name
+        case "countries":
+            return records.country_name(record_id, lang)
+        case _:
+            return name or told
 
 
 def lang_of(request: Request) -> Lang:

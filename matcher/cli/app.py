@@ -163,7 +163,7 @@ def fit(
         for ranker, found in fitted.metrics.items()
         for measure, (mean, low, high) in found.items()
     ]
-    console().print(plain(("ranker", "measure", "mean", "95 % interval"), lines))
+    console().print(plain(("ranker", "measure", "mean", "95% interval"), lines))
     typer.echo("fitted on " + ", ".join(f"{count} {what}" for what, count in fitted.counts.items()))
     typer.echo(fitted.note)
     if fitted.warning:

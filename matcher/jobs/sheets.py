@@ -122,7 +122,7 @@ def about_list(found: MatchList, lang: str, asked: str) -> list[tuple[str, str]]
         ("Phiên bản mô hình" if vi else "Engine", found.engine),
         ("Số hồ sơ được so sánh" if vi else "Candidates", number(found.candidates, lang)),
         *(
-            ((f"Có dữ liệu: {field}" if vi else f"Carry {field}"), f"{number(share * 100, lang, 1)} %")
+            ((f"Có dữ liệu: {field}" if vi else f"Carry {field}"), f"{number(share * 100, lang, 1)}%")
             for field, share in found.coverage.items()
         ),
         *(("Lưu ý" if vi else "Note", note[lang]) for note in found.notes),

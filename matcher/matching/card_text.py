@@ -201,8 +201,8 @@ class _Writer:
         if "half_life" in kernel and "back_off" in kernel:
             years, share = self.n(kernel["half_life"], 1), self.n(100 * kernel["back_off"], 1)
             yield self.say(
-                f"- Phiếu giảm một nửa sau mỗi {years} năm; {share} % theo số thương vụ.",
-                f"- A vote halves every {years} years; {share} % goes by the number of deals.",
+                f"- Phiếu giảm một nửa sau mỗi {years} năm; {share}% theo số thương vụ.",
+                f"- A vote halves every {years} years; {share}% goes by the number of deals.",
             )
 
     def good(self) -> Iterator[str]:
@@ -216,10 +216,10 @@ class _Writer:
         yield self.say(
             f"{self.n(held['queries'])} câu hỏi giữ lại (từ {self.day(held['first_day'])} đến "
             f"{self.day(held['last_day'])}), {self.n(held['answers'])} đáp án, khoảng {self.n(held['candidates'])} ứng "
-            "viên mỗi câu; trong ngoặc là khoảng tin cậy 95 %.",
+            "viên mỗi câu; trong ngoặc là khoảng tin cậy 95%.",
             f"{self.n(held['queries'])} held-out queries (of {self.day(held['first_day'])} to "
             f"{self.day(held['last_day'])}), {self.n(held['answers'])} answers, some {self.n(held['candidates'])} "
-            "candidates each; in brackets 95 % intervals.",
+            "candidates each; in brackets 95% intervals.",
         )
         yield ""
         head = (self.words["measure"], self.words["ranker"], self.words["popular"], self.words["random"])
@@ -237,9 +237,9 @@ class _Writer:
             times = self.n(bound["permutations"])
             yield self.say(
                 f"- nDCG của cả danh sách {v}; cao nhất {a} trong {times} lần đổi tên đối tác ngẫu nhiên; "
-                f"{b} là mức mà 5 % trong {times} lần chia lại đáp án cho các dự án vượt qua.",
+                f"{b} là mức mà 5% trong {times} lần chia lại đáp án cho các dự án vượt qua.",
                 f"- nDCG of the whole list {v}; at most {a} in {times} random renamings of partners; {b} is "
-                f"exceeded by 5 % of {times} random dealings of the answers to the projects.",
+                f"exceeded by 5% of {times} random dealings of the answers to the projects.",
             )
 
     def slices(self) -> Iterator[str]:
@@ -311,8 +311,8 @@ class _Writer:
         if d["partners"] and cold:
             share = self.n(100 * cold / d["partners"])
             yield self.say(
-                f"- {share} % đối tác chưa có thương vụ nào; họ được xếp chỉ theo hồ sơ.",
-                f"- {share} % of the partners have no deal on record; they are ranked by profile alone.",
+                f"- {share}% đối tác chưa có thương vụ nào; họ được xếp chỉ theo hồ sơ.",
+                f"- {share}% of the partners have no deal on record; they are ranked by profile alone.",
             )
         if held is not None and held["queries"] < FEW:
             yield self.say(

@@ -319,7 +319,7 @@ def test_the_commands_import_export_and_tell_agreement(command, stocked: Store, 
     told = json.loads(out)
     assert (code, told["judges"], told["overlap"], told["resamples"]) == (0, 2, 12, 1000)
     assert told["low"] <= told["alpha"] <= told["high"]
-    assert f"{told['alpha']:.2f}, 95 % interval" in command("agreement")[1]
+    assert f"{told['alpha']:.2f}, 95% interval" in command("agreement")[1]
     assert "not enough overlap" in command("agreement", "--as-of", "2026-01-01")[1]
     assert command("export", "--out", str(tmp_path / "o.qrels"))[:2] == (
         0,

@@ -148,7 +148,7 @@ def test_figures_and_days_are_printed_as_readers_write_them(html: str) -> None:
         assert told in en, told
     assert not re.search(r"\b0\.\d{3}\b", vi)
     assert not re.search(r"\b0,\d{3}\b", en)
-    assert "95\u00a0%" in both["vi"]
+    assert "95%" in both["vi"]
     assert "%(" not in html
     assert "nan" not in re.sub(r"[a-z]*nan[a-z]+|[a-z]+nan", "", f"{vi} {en}".lower())
 
@@ -355,7 +355,7 @@ def test_figures_in_words() -> None:
     )  # fmt: skip
     assert (vi.interval(0.361, 0.47), vi.interval(-0.01, 0.04)) == ("0,361–0,470", "−0,010 đến +0,040")
     assert (vi.share(0.004), vi.share(0.125), vi.share(NAN), vi.times(4.2), vi.times(31.7)) == (
-        "< 1 %", "12 %", "–", "4,2 ×", "32 ×",
+        "<\u00a01%", "12%", "–", "4,2 ×", "32 ×",
     )  # fmt: skip
     assert (vi.p(0.0001), vi.p(0.042), vi.p(0.6)) == ("< 0,001", "= 0,042", "= 0,60")
     assert (vi.bounds(0, 0), vi.bounds(-math.inf, 0.02), vi.bounds(1, math.inf), vi.bounds(NAN, NAN)) == (

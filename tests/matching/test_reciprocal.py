@@ -116,11 +116,11 @@ def test_a_mark_that_says_no_counts_as_no() -> None:
 @pytest.mark.parametrize(
     ("project", "partner", "expected", "needed"),
     [
-        ({"value_usd_min": 500e6, "value_usd_max": 500e6}, "jp-port", 1.0, "100 M USD"),  # 20 % of 500; large cap
-        ({"value_usd_min": 500e6, "value_usd_max": 500e6}, "th-clinic", 1.0, "100 M USD"),  # small cap: from 250
-        ({"value_usd_min": 4e9, "value_usd_max": 4e9}, "th-clinic", None, "600 M USD"),  # 15 %; 250 to 2,000
-        ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "th-clinic", 0.0, "3,000 M USD"),
-        ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "kr-chips", 1.0, "3,000 M USD"),
+        ({"value_usd_min": 500e6, "value_usd_max": 500e6}, "jp-port", 1.0, "100\u00a0M\u00a0USD"),  # 20% of 500
+        ({"value_usd_min": 500e6, "value_usd_max": 500e6}, "th-clinic", 1.0, "100\u00a0M\u00a0USD"),  # small cap
+        ({"value_usd_min": 4e9, "value_usd_max": 4e9}, "th-clinic", None, "600\u00a0M\u00a0USD"),  # 15%; small cap: 250 to 2,000
+        ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "th-clinic", 0.0, "3,000\u00a0M\u00a0USD"),
+        ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "kr-chips", 1.0, "3,000\u00a0M\u00a0USD"),
         ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "kr-build", None, None),  # size not known
         ({}, "jp-port", None, None),  # value not known
     ],
@@ -141,7 +141,7 @@ def test_the_share_follows_the_printed_amount_in_dong() -> None:
         "value_currency": "VND", "value_min": Decimal(31_000_000_000_000), "value_max": Decimal(31_000_000_000_000),
     }  # fmt: skip
     told = asked(sides(facts(projects=[given, *PROJECTS], criteria=CRITERIA), "p")["jp-port"])["equity"]
-    assert told.value["en"].endswith("needed ≈ 150 M USD")
+    assert told.value["en"].endswith("needed ≈ 150\u00a0M\u00a0USD")
 
 
 def test_a_rule_that_is_not_there_asks_nothing() -> None:
