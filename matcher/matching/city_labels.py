@@ -104,11 +104,11 @@ GATE_STATEMENTS: dict[str, Both] = {
         "en": "Stop: check before any contact; the partner is on a list of sanctioned, debarred or excluded parties.",
     },
     "not_listed": {
-        "vi": "Không có tên trong các danh sách đã nạp; điều này chưa phải là kết quả sàng lọc.",
+        "vi": "Không có tên trong các danh sách đã nạp; điều này chưa phải là kết quả rà soát.",
         "en": "Not on the lists that are loaded; this is no clearance.",
     },
     "not_screened": {
-        "vi": "Chưa sàng lọc: chưa đối chiếu với danh sách nào về bên bị trừng phạt hoặc bị cấm.",
+        "vi": "Chưa rà soát: chưa đối chiếu với danh sách nào về bên bị trừng phạt hoặc bị cấm.",
         "en": "Not screened: compared with no list of sanctioned or debarred parties.",
     },
 }

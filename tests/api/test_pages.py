@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from api import language, present
 from api.directory import Directory
-from api.language import any_day, environment, percent, sources, url, usd_range
+from api.language import any_day, cited, environment, percent, sources, url, usd_range
 from matcher.records import Query
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
@@ -267,8 +267,16 @@ def test_values_are_printed_as_readers_write_them() -> None:
     commit = "b1987a62f9412564fa33c5e9193a65319bc504a3"
     assert sources(f"github a/b-c@{commit}:x y.csv") == [("a/b-c y.csv", f"https://github.com/a/b-c/blob/{commit}/x")]
     assert sources(f"a/b@{commit}:d/e.csv (Wikidata)") == [
-        ("a/b (Wikidata)", f"https://github.com/a/b/blob/{commit}/d/e.csv")
+        ("Wikidata", f"https://github.com/a/b/blob/{commit}/d/e.csv")
     ]
+    assert sources(f"a/b@{commit}:d.csv (AOW.OL)")[0][0] == "a/b (AOW.OL)", "no words: the file keeps its name"
+    long = f"https://unctad.org/x (via github a/b@{commit} c.dta)"
+    assert sources(long) == [(f"unctad.org (via github a/b@{commit[:7]} c.dta)", "https://unctad.org/x")]
+    assert "<details" not in cited(long, None, None, "en", "undated")
+    told = cited(long, None, None, "en", "undated", "In full")
+    assert '<a href="https://unctad.org/x" rel="noopener noreferrer external">UNCTAD</a>, undated' in told
+    assert f'<summary>In full</summary><span lang="en">{long}</span>' in told
+    assert "<details" not in cited("own table ; https://a.example/x", None, None, "en", "undated", "In full")
     assert url("/x", "en", {"a": "1", "b": ""}) == "/x?a=1&lang=en"
     assert url("/x", "vi") == "/x"
 
@@ -308,7 +316,7 @@ def test_beside_the_reasons_stands_what_the_city_looks_for(client: TestClient) -
         text = read(client, path).text
         assert "Thành phố cần gì" in text, path
         assert "đã biết 2 trên 3 tiêu chí" in text, path
-        assert "Chưa sàng lọc" in text, path
+        assert "Chưa rà soát" in text, path
         assert "Nghị quyết 98/2023/QH15" in text, path
     english = read(client, "/projects/HCMC-001?lang=en").text
     assert "What the city looks for" in english
