@@ -161,7 +161,7 @@ def percent(share: float, lang: Lang) -> str:
 
 _REPOSITORY_FILE = re.compile(r"(?:github )?([\w.-]+/[\w.-]+)@([0-9a-f]{40})(?::(\S+))?(?: +(.*))?")
 _HASH = re.compile(r"(?<=@[0-9a-f]{7})[0-9a-f]{33}\b")
-_VIA = re.compile(r"(https?://\S+) \((via .+)\)")
+_VIA = re.compile(r"(https?://\S+) \((.+)\)")
 _DESCRIPTION = re.compile(r"\(([^()]*[a-z]{3}[^()]*)\)")
 _PUBLISHERS = (
     "Unicode CLDR", "ISO 3166", "UN M49", "GeoNames", "CEPII", "UNCTAD", "Wikidata", "Wikipedia", "World Bank",

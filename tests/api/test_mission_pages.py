@@ -193,7 +193,7 @@ def test_a_country_shows_ties_posts_and_its_pairs(client: TestClient, world: Fak
 
 def test_an_unknown_country_names_those_nearby_and_one_without_partners_the_first_step(client: TestClient) -> None:
     text = shown(client, "/countries/JPP", 404)
-    assert "JP (Japan)" in text
+    assert '<a href="/countries/JP">Nhật Bản</a>' in text
     empty = shown(client, "/countries/PG")
     assert "Chưa có hồ sơ đối tác của nước này" in empty
     assert 'href="/imports"' in empty
