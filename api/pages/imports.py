@@ -3,9 +3,9 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
@@ -15,9 +15,10 @@ from starlette.responses import Response
 
 from api import pipeline as asked_of
 from api.answers import MEDIA
+from api.directory import Directory
 from api.filters import cursor_of
 from api.guard import GuardedRoute
-from api.language import DEFAULT, any_day
+from api.language import DEFAULT, _, any_day
 from api.pages import forms, import_templates, pipeline_fields, telling
 from api.pages.forms import Sent
 from api.pages.pipeline_fields import Refused
@@ -29,7 +30,7 @@ from api.service import Service
 from matcher.errors import ConflictError, InputError, MatcherError
 from matcher.ingest import neutral
 from matcher.jobs import columns, imports
-from matcher.jobs.columns import Column
+from matcher.jobs.columns import Column, Example
 from matcher.jobs.reading import Options
 from matcher.records import TABLES
 from matcher.store import imports as kept
@@ -42,6 +43,17 @@ router = APIRouter(prefix="/imports", include_in_schema=False, route_class=Guard
 ROWS = 30
 MOST_COLUMNS = 60
 """Columns for which a field can be chosen: a form has only so many fields."""
+UNITS: Mapping[str, str] = {
+    "value_vnd": _("%(value)s đồng"), "area_ha": _("%(value)s ha"),
+    **dict.fromkeys(("value_usd", "value_usd_min", "value_usd_max", "ticket_usd_min", "ticket_usd_max"),
+                    _("%(value)s USD")),
+}  # fmt: skip
+"""Field -> its amount with the unit in which it is stored."""
+ESTIMATED, QUOTED = _("ước tính hoặc quy đổi"), _("nguyên văn trong nguồn")
+NOT_SHOWN = frozenset(
+    {"source", "source_on", "licence", "value_currency", "announced_precision", "closed_precision", "held_precision"}
+)
+"""Fields of a new record that the page tells elsewhere."""
 SENT_FIELDS = ("kind", "source", "source_on", "licence", "sheet")
 
 ImportId = Annotated[int, Path(alias="id", ge=1, lt=2**63)]
@@ -212,6 +224,7 @@ def _listed(
 
 
 def _preview(request: Request, number: int, lang: Lang, *, refused: Refused | None = None) -> Response:
+    directory = Service.of(request).directory
     with Service.of(request).acting(request) as acting:
         found = kept.get(acting.cursor, number)
         open_ = found.state in ("ready", "refused")
@@ -222,27 +235,85 @@ def _preview(request: Request, number: int, lang: Lang, *, refused: Refused | No
         it=found, report=found.report, columns=seen[:MOST_COLUMNS], refused=refused,
         fields=sorted(fields, key=lambda f: fold(f[1])), key=forms.new_key(), names=_names(lang),
         state_names=_states(lang),
+        first=[_as_stored(found.kind, record, lang, directory) for record in found.report.get("first", ())],
+        doubts=[(c, _told_examples(found.kind, c, c.doubts, lang, directory)) for c in seen if c.doubtful],
+        read=[_told_examples(found.kind, c, c.examples, lang, directory) for c in seen[:MOST_COLUMNS]],
         warnings=[(telling.sentence(w["message"], lang), w["rows"]) for w in found.report["warnings"]],
         examples=[{**e, "field": telling.field_name(e["field"], lang, found.kind),
-                   **{k: _shown(found.kind, e["field"], e[k], lang) for k in ("before", "after")}}
+                   **{k: _shown(found.kind, e["field"], e[k], lang, directory) for k in ("before", "after")}}
                   for e in found.report["examples"]],
         errors=[(e, telling.cell_reason(e, lang)) for e in found.report["errors"]],
     )  # fmt: skip
 
 
-def _shown(kind: str, field: str, value: str, lang: Lang) -> str:
-    """A value of a report as readers write it: days, numbers and codes in their language."""
+def _as_stored(kind: str, record: Mapping[str, str], lang: Lang, directory: Directory) -> dict[str, Any]:
+    """A new record as the page shows it: what identifies it, and its fields with their labels."""
+    key = TABLES[kind].key[0]
+    names = ("name_vi", "name_en") if lang == "vi" else ("name_en", "name_vi")
+    name = next((record[n] for n in (*names, "name") if record.get(n)), "")
+    money = record.get("value_currency", "")
+    fields = []
+    for field in TABLES[kind].columns:
+        value = record.get(field, "")
+        if value and field != key and field not in NOT_SHOWN:
+            told = _shown(kind, field, value, lang, directory)
+            told = f"{told}\u00a0{money}" if field in ("value_min", "value_max") and money else told
+            fields.append((telling.field_name(field, lang, kind), told))
+    return {"id": record.get(key, ""), "name": name, "fields": fields}
+
+
+def _told_examples(
+    kind: str, column: Column, examples: Iterable[Example], lang: Lang, directory: Directory
+) -> list[tuple[str, str]]:  # fmt: skip
+    """Values of a column as they are written and, where that differs, as they will be stored."""
+    out = []
+    for one in examples:
+        written, stored = one.written, ""
+        if column.field:
+            if one.own and one.stored is not None:
+                written = _shown(kind, column.field, written, lang, directory, bare=True)
+            if one.stored is not None:
+                stored = _shown(kind, column.field, one.stored, lang, directory)
+        out.append((written if len(written) <= 60 else f"{written[:57]}…", "" if stored == written else stored))
+    return out
+
+
+def _shown(kind: str, field: str, value: str, lang: Lang, directory: Directory, *, bare: bool = False) -> str:
+    """A value of a report as readers write it: days, numbers and codes in their language.
+
+    Args:
+        bare: an amount is told without its unit.
+    """
     dtype = neutral.fields_of(kind)[field]
+    told: str | None = value
     if not value or value.endswith("…"):
-        return value
-    if dtype == pl.Date:
-        return any_day(value, lang) or value
-    if dtype.is_numeric():
+        pass
+    elif field == "value_usd_estimated":
+        told = telling.say(ESTIMATED if value.lower() == "true" else QUOTED, lang)
+    elif dtype == pl.Date:
+        told = any_day(value, lang)
+    elif dtype.is_numeric():
+        told = _amount(field, value, lang, bare=bare)
+    elif isinstance(dtype, pl.List):
+        told = ", ".join(value.split("|"))
+    elif TABLES[kind].refs.get(field) == "countries":
+        told = directory.country_name(value, lang)
+    elif field == "sector" and value in directory.city_sectors:
+        told = directory.sector_name(value, lang)
+    elif field in TABLES[kind].choices or dtype == pl.Boolean:
+        told = telling.code_name(value, f"{kind}.{field}", lang)
+    return told or value
+
+
+def _amount(field: str, value: str, lang: Lang, *, bare: bool) -> str:
+    """A number with all its digits and the unit in which it is stored; what is none stays as it is."""
+    try:
         amount = Decimal(value)
-        return number(amount, lang, 0 if amount == amount.to_integral_value() else 2)
-    if field in TABLES[kind].choices or dtype == pl.Boolean:
-        return telling.code_name(value, f"{kind}.{field}", lang)
-    return value
+        digits = max(0, -int(amount.normalize().as_tuple().exponent))
+    except (InvalidOperation, ValueError):
+        return value
+    told = number(amount, lang, min(6, digits))
+    return telling.say(UNITS[field], lang) % {"value": told} if field in UNITS and not bare else told
 
 
 def _errors(request: Request, number: int, lang: Lang) -> Response:

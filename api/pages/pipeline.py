@@ -81,11 +81,7 @@ def _board(request: Request, given: Mapping[str, str | None], lang: Lang) -> Res
 
 def _cards(found: Page, day: date) -> list[dict[str, Any]]:
     """Work that is late first, then what comes next."""
-    today = day.isoformat()
-    items = [
-        {**item, "late": item["status"] == "active" and item["next_on"] is not None and item["next_on"] < today}
-        for item in found.items
-    ]
+    items = [{**item, "late": pipeline_fields.late(item, day)} for item in found.items]
     items.sort(key=lambda i: (i["status"] != "active", i["next_on"] or "9999", -i["id"]))
     return items
 
@@ -187,11 +183,16 @@ def _due(request: Request, kind: str | None, cursor: str | None, lang: Lang) -> 
     chosen = asked_of.choice([kind], REMINDERS, "?kind") if kind else ()
     with Service.of(request).acting(request) as acting:
         found = asked_of.due(acting, chosen, as_of=None, n=ROWS, cursor=cursor)
+        counts = reminders.counted(acting.cursor, as_of=found.as_of)
+        rows = {k: [i for i in found.items if i["kind"] == k] for k in REMINDERS}
+        if not kind and not cursor:  # the first of every kind, so that none hides behind another
+            rows = {k: reminders.due(acting.cursor, as_of=found.as_of, kinds=(k,), n=ROWS)[0] for k in REMINDERS}
+    totals = {k: sum(n for (of, _why), n in counts.items() if of == k) for k in REMINDERS}
     return render(
         request, "pipeline_reminders.html", lang,
-        rows=found.items, total=found.total, asked={"kind": kind}, kinds=REMINDERS, cursor=cursor,
-        first={"kind": kind} if kind else {}, next=found.next, today=found.as_of,
-        **_frame(request),
+        rows=rows, total=found.total, shown=len(found.items), asked={"kind": kind}, kinds=REMINDERS, cursor=cursor,
+        counts=counts, totals=totals, whole=sum(totals.values()), first={"kind": kind} if kind else {},
+        next=found.next if kind or cursor else None, today=found.as_of, **_frame(request),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from api.language import (
     WORK_STATUS_NAMES,
     _,
     any_day,
+    free,
     usd_range,
 )
 from api.pages import forms, telling
@@ -31,6 +33,8 @@ NOTHING = _("chưa có")
 MILLIONS = _("%(value)s tr USD")
 
 DAYS = frozenset({"held_on", "next_on", "expected_on", "decided_on", "source_on"})
+WORDS = frozenset({"next_step", "note", "lost_reason", "reason"})
+"""What an office writes in its own words, in either language."""
 _MISSING = frozenset({"version", "part"})
 """Fields of our forms that are no columns."""
 
@@ -148,6 +152,14 @@ def typed(name: str, record: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     return values
 
 
+def late(record: Mapping[str, Any], day: date) -> int | None:
+    """For how many days the next date of active work has passed; None: it has not, or there is none."""
+    if record.get("status") != "active" or record["next_on"] is None:
+        return None
+    days = (day - date.fromisoformat(str(record["next_on"]))).days
+    return days if days > 0 else None
+
+
 def reads(field: str, value: Any, lang: Lang, directory: Directory) -> str:
     """A value as a sentence holds it."""
     if value is None or isinstance(value, bool):
@@ -156,6 +168,8 @@ def reads(field: str, value: Any, lang: Lang, directory: Directory) -> str:
         return telling.say(_NAMES[field].get(value, value), lang)
     if field in DAYS:
         return any_day(value, lang) or ""
+    if field in WORDS:
+        return free(value, lang)
     told: Mapping[str, Callable[[], str]] = {
         "value_usd": lambda: telling.say(MILLIONS, lang) % {"value": usd_range(value, value, lang)},
         "role": lambda: ROLE_NAMES[value][lang] if value in ROLE_NAMES else value,

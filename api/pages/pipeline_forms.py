@@ -97,7 +97,7 @@ def _form(
     with Service.of(request).acting(request) as acting:
         day = reminders.today(acting.cursor)
         standing = offices.standing(acting.cursor, [partner_id])[partner_id]
-    first = {"held_on": day, "kind": "meeting", "stage": "lead", "status": "active", "result": "", "decided_on": day}
+    first = {"held_on": day, "kind": "meeting", "stage": "lead", "status": "active", "result": ""}
     return render(
         request, "pipeline_new.html", lang, 200 if refused is None else refused.status,
         kind=name, partner=partner, standing=standing, key=key, back=back or "", refused=refused,
@@ -179,6 +179,7 @@ def _record(
         record = get(acting.cursor, SHAPES[name].kind, number)
         standing = offices.standing(acting.cursor, [record["partner"]["id"]])[record["partner"]["id"]]
         day = reminders.today(acting.cursor)
+    record = {**record, "late": pipeline_fields.late(record, day)}
     stands = pipeline_fields.typed(name, record, lang)
     values = stands
     stale = form is not None and form.fields.get("version") != str(record["version"])

@@ -133,7 +133,9 @@ def _change(request: Request, project_id: str, form: forms.Sent) -> Response:
 
         def work(acting: Acting) -> str:
             project_writes.amend(request, acting, project_id, version, body)
-            return forms.after(f"/projects/{project_id}", form.lang, done=f"projects.{project_id}")
+            changed = body.model_fields_set
+            done = "projects" if not changed or changed & {"source", "source_on"} else "undersource"
+            return forms.after(f"/projects/{project_id}", form.lang, done=f"{done}.{project_id}")
 
         return forms.written(request, form, work)
     except InputError as error:

@@ -4,11 +4,11 @@ from api.language import _
 
 REFUSALS: tuple[tuple[str, str], ...] = (
     ("The city leads on partner {partner}; one office leads, the others join it.",
-     _("Thành phố đang phụ trách chính đối tác này. Mỗi đối tác có một cơ quan phụ trách chính; hãy bỏ chọn “Phụ "
-       "trách chính” để cùng tham gia.")),
+     _("Thành phố là cơ quan đầu mối của đối tác này. Mỗi đối tác có một cơ quan đầu mối; hãy bỏ chọn ô “đầu mối” "
+       "để cùng tham gia.")),
     ("The mission {mission} leads on partner {partner}; one office leads, the others join it.",
-     _("Cơ quan đại diện %(mission)s đang phụ trách chính đối tác này. Mỗi đối tác có một cơ quan phụ trách chính; "
-       "hãy bỏ chọn “Phụ trách chính” để cùng tham gia.")),
+     _("Cơ quan đại diện %(mission)s là cơ quan đầu mối của đối tác này. Mỗi đối tác có một cơ quan đầu mối; hãy bỏ "
+       "chọn ô “đầu mối” để cùng tham gia.")),
     ("This pair is on the shortlist already, as {number}.",
      _("Đối tác này đã có trong danh sách rút gọn của dự án, ở mục số %(number)s. Không cần ghi lại.")),
     ("The newest version of {record} {number} was written by another office; change the record instead.",

@@ -20,6 +20,8 @@ from matcher.store import Store
 
 KINDS = ("projects", "partners", "deals", "activities")
 EXAMPLES, HINTS = 10, 5
+FIRST = 3
+"""New records that a report shows as they will be stored."""
 _ANY_KEY = {t: f"a key of {t}" for t in NAMES} | {"countries": "an ISO 3166-1 alpha-2 code"}
 """How the reader words what it expected, by table that was referred to."""
 
@@ -28,7 +30,8 @@ _ANY_KEY = {t: f"a key of {t}" for t in NAMES} | {"countries": "an ISO 3166-1 al
 class ImportReport:
     """What an import did, or with `dry_run` would do: how many records are new, changed, equal to what is there.
 
-    `batch` is None when nothing was written. `warnings`: sentence -> number of rows that it is true of.
+    `batch` is None when nothing was written. `warnings`: sentence -> number of rows that it is true of. `first`: the
+    first new records, each field -> value as it is stored.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class ImportReport:
     dry_run: bool
     batch: int | None
     examples: tuple[Mapping[str, str], ...]
+    first: tuple[Mapping[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as the command line prints it; `examples` shows up to ten changed fields, before and after."""
@@ -119,7 +123,7 @@ def check(store: Store, path: Path, *, file: str, kind: str, options: Options) -
         kind=kind, file=file, source=options.source, rows=rows.frame.height, new=changes.new, changed=changes.changed,
         equal=changes.equal, warnings=rows.warnings,
         resembling=tuple(twins(rows.frame, rows.places, present, kind)) if changes.new else (),
-        dry_run=True, batch=None, examples=changes.examples,
+        dry_run=True, batch=None, examples=changes.examples, first=changes.first,
     )  # fmt: skip
     return Checked(frame=rows.frame, report=report)
 
@@ -133,12 +137,18 @@ def write(store: Store, checked: Checked, *, actor: str) -> ImportReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """How rows differ from the present table; `examples` has record, field, before and after of some changes."""
+    """How rows differ from the present table.
+
+    Attributes:
+        examples: record, field, before and after of some changes.
+        first: the first new records, field -> value, without what is unknown.
+    """
 
     new: int
     changed: int
     equal: int
     examples: tuple[Mapping[str, str], ...]
+    first: tuple[Mapping[str, str], ...]
 
 
 def compare(frame: pl.DataFrame, present: pl.DataFrame, kind: str) -> Changes:
@@ -159,6 +169,10 @@ def compare(frame: pl.DataFrame, present: pl.DataFrame, kind: str) -> Changes:
         changed=int(changed.sum()),
         equal=both.height - int(changed.sum()),
         examples=tuple(examples[:EXAMPLES]),
+        first=tuple(
+            {column: _cell(value) for column, value in row.items() if value not in (None, [])}
+            for row in frame.join(present, on=key, how="anti", maintain_order="left").head(FIRST).iter_rows(named=True)
+        ),
     )
 
 

@@ -64,7 +64,7 @@ def commit(acting: Acting, import_id: int) -> Import:
             "Nothing was changed; send the file again."
         ) from error
     now = _told(checked.report)
-    if now != found.report:
+    if any(now[part] != told for part, told in found.report.items()):
         raise ConflictError(
             f"The facts have changed since import {import_id} was previewed, and it would do something else now: "
             f"{_difference(found.report, now)}. Nothing was changed; send the file again and look at its preview."
@@ -106,7 +106,7 @@ def _told(report: ImportReport) -> dict[str, Any]:
     return {
         **{k: told[k] for k in ("rows", "new", "changed", "equal", "resembling", "examples")},
         "warnings": [{"message": message, "rows": rows} for message, rows in report.warnings.items()],
-        "errors": [], "error_count": 0,
+        "first": [dict(f) for f in report.first], "errors": [], "error_count": 0,
     }  # fmt: skip
 
 

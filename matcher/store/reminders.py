@@ -116,6 +116,17 @@ def due(
     return shown, total, _place(shown[-1]) if len(rows) > n else None
 
 
+def counted(cursor: psycopg.Cursor, *, as_of: date) -> dict[tuple[str, str], int]:
+    """(`kind`, `why`) -> how many reminders the actor has of it; those that there are."""
+    given = {
+        "day": as_of, "contact_days": CONTACT_DAYS, "project_days": PROJECT_DAYS, "partner_days": PARTNER_DAYS,
+        "open": list(OPEN_STATUSES),
+    }  # fmt: skip
+    listed = sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(_QUERIES[k]) for k in REMINDERS)
+    grouped = sql.SQL("SELECT kind, why, count(*) AS n FROM ({}) listed GROUP BY kind, why").format(listed)
+    return {(row["kind"], row["why"]): row["n"] for row in fetch(cursor, grouped, given)}
+
+
 def _place(item: dict[str, Any]) -> list[Any]:
     """Where an item stands in the order, as `after` takes it."""
     partner, project = item["partner"], item["project"]

@@ -244,3 +244,37 @@ def test_a_large_file_is_taken_and_a_larger_one_refused(offices: Offices) -> Non
     assert len(content) > 1 << 20
     assert "2.000" in page(offices, sent(offices, content, "lon.csv"))
     assert send(offices, b"x" * (21 << 20), "qua-lon.csv").status_code == 413
+
+
+def test_a_preview_shows_what_will_be_stored_before_it_asks_for_the_write(offices: Offices) -> None:
+    rows = 'Mã dự án,Tên dự án,Vốn (tỷ đồng),Quốc gia\nN-1,Cảng mới,"12,5",VN\nN-2,Cầu mới,1.234,VN\n'
+    location = sent(offices, (rows + "".join(f"N-{i},Bến {i},7,VN\n" for i in range(3, 6))).encode(), kind="projects")
+    text = page(offices, location)
+    assert re.search(r"12,5 → <strong>12\.500\.000\.000\s+đồng</strong>", text), "billions are applied, and it is seen"
+    doubt = text[text.index('id="warnings"') : text.index('id="new"')]
+    assert "1 số có thể hiểu hai cách" in doubt
+    assert re.search(r"1\.234 → 1\.234\.000\.000\.000\s+đồng", doubt)
+    new = text[text.index('id="new"') : text.index('id="read"')]
+    for told in (
+        "Cảng mới",
+        "N-1",
+        "Cầu mới",
+        "Bến 3",
+        "12.500.000.000\u00a0VND",
+        "đang kêu gọi",
+        "Còn 2 bản ghi mới khác",
+    ):
+        assert told in new, told
+    assert "Bến 4" not in new
+    assert text.index('id="read"') < text.index(f'action="{location}/commit"'), "the button stands below what it writes"
+    english = page(offices, f"{location}?lang=en")
+    assert re.search(r"12,5 → <strong>12,500,000,000\s+VND</strong>", english)
+    done = step(offices, f"{location}/commit")
+    assert done.status_code == 303, "the preview is what is written"
+
+
+def test_a_number_that_the_file_itself_knows_is_no_doubt(offices: Offices) -> None:
+    rows = [["Mã dự án", "Tên dự án", "Vốn (tỷ đồng)", "Quốc gia"], ["E-1", "Cảng", 1.234, "VN"]]
+    text = page(offices, sent(offices, workbook({"Dự án": rows}), "so.xlsx", kind="projects"))
+    assert "hiểu hai cách" not in text
+    assert re.search(r"1,234 → <strong>1\.234\.000\.000\s+đồng</strong>", text)

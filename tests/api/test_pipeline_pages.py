@@ -106,7 +106,9 @@ def test_a_form_that_is_sent_twice_writes_once(offices: Offices) -> None:
     assert offices.get(TOKYO_DESK, f"/v1/interactions/{number_of(first)}").status_code == 404
 
 
-@pytest.mark.parametrize(("lang", "said"), [("vi", "Ngày tiếp xúc: Hãy nhập ngày theo dạng"), ("en", "Day of contact")])
+@pytest.mark.parametrize(
+    ("lang", "said"), [("vi", "Ngày tiếp xúc: Hãy nhập ngày theo dạng"), ("en", "Date of contact")]
+)
 def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(offices: Offices, lang: str, said: str) -> None:
     fields = {"partner_id": JP, "kind": "meeting", "held_on": "hôm qua", "note": "giữ lại", "lang": lang}
     answer = send(offices, TOKYO_DESK, "/pipeline/interactions/new", **fields)
@@ -139,11 +141,11 @@ def test_who_else_works_on_the_partner_is_said_before_anything_is_sent(offices: 
     assert "Cơ quan khác cũng đang làm việc" in page(offices, TOKYO_DESK, form)
     assignment(offices, CITY, lead="yes")
     text = page(offices, TOKYO_DESK, form)
-    assert "Thành phố đang phụ trách chính đối tác này" in text
+    assert "Thành phố là cơ quan đầu mối của đối tác này" in text
     refused = send(offices, TOKYO_DESK, "/pipeline/assignments/new", partner_id=JP, stage="lead", status="active",
                    lead="yes")  # fmt: skip
     assert refused.status_code == 409
-    assert "hãy bỏ chọn “Phụ trách chính”" in html.unescape(refused.text)
+    assert "hãy bỏ chọn ô “đầu mối”" in html.unescape(refused.text)
 
 
 def test_a_card_moves_one_stage_and_back(offices: Offices) -> None:
@@ -312,7 +314,7 @@ def test_the_board_counts_and_marks_what_is_late(offices: Offices) -> None:
     assignment(offices, stage="engaged", next_step="Gửi hồ sơ", project_id=WATER)
     assignment(offices, status="lost", lost_reason="Giá đất", lost_to_country="SG")
     text = page(offices, TOKYO_DESK, "/pipeline")
-    assert f"quá hạn {late}" in text
+    assert f"quá hạn 3 ngày (hẹn {late})" in text
     row = re.search(r"tiếp cận</th>.*?</tr>", text, re.S)
     assert row
     assert 'width="200.0"' in row[0]

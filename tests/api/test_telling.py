@@ -18,8 +18,9 @@ from api.pages.telling_values import EXPECTED, WHYS
 from api.schemas_pipeline import NewAssignment, NewInteraction, NewOutcome, NewShortlist
 from api.schemas_projects import NewProject
 from matcher.ingest import neutral, tables
+from matcher.ingest.headings import code_of
 from matcher.ingest.spoken import WHY_NOT
-from matcher.records import FORMS, PARTNER_KINDS, TABLES
+from matcher.records import PARTNER_KINDS, TABLES
 
 ROOT = Path(__file__).parents[2]
 WALKED = (
@@ -223,10 +224,13 @@ def test_slots_are_told_in_the_reader_s_words() -> None:
 
 
 def test_codes_that_a_file_may_hold_are_told_so_that_they_can_be_written() -> None:
-    told = telling.told(f"one of {', '.join(FORMS)}", "vi")
-    assert "liên doanh" in told
-    assert "liên doanh (jv)" not in told, "the reader of files knows the word"
-    assert "hình thức khác (other)" in told, "this word it does not know"
+    for lang in ("vi", "en"):
+        for place, labels in telling.FILE_LABELS.items():
+            table, _dot, column = place.partition(".")
+            words = telling.codes(list(labels), lang).split(", ")
+            assert [code_of(word, table, column) for word in words] == list(labels), (
+                f"{place}: every word is understood"
+            )
 
 
 def test_what_nobody_knows_keeps_its_english_for_the_technical_detail() -> None:
