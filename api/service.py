@@ -82,6 +82,16 @@ class Apart(Protocol):
         """What is on record of the other."""
         ...
 
+    @property
+    def first_known(self) -> bool:
+        """Something is known of the pair's partner."""
+        ...
+
+    @property
+    def second_known(self) -> bool:
+        """Something is known of the partner that it is compared with."""
+        ...
+
 
 class Explained(Protocol):
     """Why a pair got its score; `matcher.matching.contrast.Explanation` is one."""
