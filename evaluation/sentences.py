@@ -47,7 +47,8 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         "{} on {}; the engine fitted on deals whose partners were permuted, against {} permutations of popularity",
-        "{} trên lát cắt {}; mô hình học từ thương vụ bị đánh tráo đối tác, so với {} lần đánh tráo cách Phổ biến",
+        "{} trên lát cắt {}; mô hình huấn luyện trên thương vụ bị đánh tráo đối tác, so với {} lần đánh tráo cách Phổ "
+        "biến",
     ),
     (
         "change of {} on {} when the names of partners are masked in all texts",
@@ -79,9 +80,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "truy vấn có nhãn",
     ),
     (
-        "linear model and fused rankers plus {} of LambdaMART, chosen on {} queries after {}, of {} labelled queries in all",
-        "mô hình tuyến tính và các cách xếp hạng gộp lại, cộng {} phần LambdaMART, chọn trên {} truy vấn sau ngày {}, trong tổng số {} "
-        "truy vấn có nhãn",
+        "linear model and fused rankers plus {} of LambdaMART, chosen on {} queries after {}, of {} labelled queries "
+        "in all",
+        "mô hình tuyến tính và các cách xếp hạng gộp lại, cộng {} phần LambdaMART, chọn trên {} truy vấn sau ngày {}, "
+        "trong tổng số {} truy vấn có nhãn",
     ),
     (
         "experience first plus {} of LambdaMART, chosen on {} queries after {}, of {} labelled queries in all",
@@ -105,6 +107,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "{}: {} trong {} truy vấn không có trong tệp kết quả, bị tính là không tìm thấy ai",
     ),
     (
+        "none stated; evaluation use only",
+        "không ghi; chỉ dùng để đánh giá",
+    ),
+    (
         "Benchmark",
         "Đánh giá so sánh",
     ),
@@ -120,9 +126,9 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "Split: at 31 December of the year before, the engine is fitted on what was public by then and ranks every "
         "partner that could have been listed, for every project in Viet Nam on which a partner's first dated deal "
         "closed in the year. Partners known to be in a project already are neither right nor wrong answers",
-        "Cách chia: mô hình học từ những gì đã công khai đến 31/12 năm trước, rồi xếp hạng mọi đối tác khi đó có thể "
-        "được liệt kê, cho mỗi dự án tại Việt Nam mà thương vụ có ngày đầu tiên của một đối tác diễn ra trong năm. "
-        "Đối tác đã biết là có mặt trong dự án không bị tính là đúng hay sai",
+        "Cách chia: mô hình được huấn luyện trên những gì đã công khai đến 31/12 năm trước, rồi xếp hạng mọi đối tác "
+        "khi đó có thể được liệt kê, cho mỗi dự án tại Việt Nam mà thương vụ có ngày đầu tiên của một đối tác diễn ra "
+        "trong năm. Đối tác đã biết là có mặt trong dự án không bị tính là đúng hay sai",
     ),
     (
         "A project is asked as its record reads today where it was not public yet; names of those who took part by "

@@ -147,17 +147,23 @@ class View:
         """What the set is: (what, value), known ones only."""
         w, about = self.w, self.dataset.about
         named = (
-            (_("Nhà xuất bản"), "publisher"), (_("Giấy phép"), "licence"), (_("Ngày chia"), "split_on"),
+            (_("Nhà xuất bản"), "publisher"), (_("Giấy phép"), "licence"), (_("Ngày tách dữ liệu"), "split_on"),
             (_("Giai đoạn được hỏi"), "horizon"), (_("Ngày lấy dữ liệu"), "retrieved"),
             (_("Nguồn"), "source_repository"), (_("Dấu vân tay nội dung"), "digest"),
         )  # fmt: skip
-        return [(w(name), w.days(str(about[key]))) for name, key in named if about.get(key)]
+        told = [(name, str(about[key])) for name, key in named if about.get(key)]
+        return [(w(name), w.days(w.sentence(text) or text)) for name, text in told]
 
     def note(self, scored: Scored) -> str:
         """What a run says of itself, where that is more than the report tells of every such run."""
         told = self.w.sentence(scored.note)
         known = scored.run in RUN_TEXTS and not sentences.known(scored.note)
         return "" if known or not scored.note else told or scored.note
+
+    @property
+    def failed(self) -> int:
+        """Checks for leakage that the set does not pass."""
+        return sum(not c.passed for c in self.dataset.checks)
 
     def timed(self) -> bool:
         """Some run was timed when it was made."""
@@ -285,7 +291,7 @@ class View:
             if theirs:
                 drawn.append(plots.Bar(label=label, share=b, role="rival"))
         text = "; ".join(f"{label} {w.share(a)}" + (f" / {w.share(b)}" if theirs else "") for label, a, b in lines)
-        title = w(_("tỷ lệ vị trí trong mười người đầu"))
+        title = w(_("tỷ lệ vị trí trong mười đối tác đầu"))
         return Plot(Markup(plots.bars(drawn, w, title=title)), text)  # noqa: S704 - escaped by vl-convert
 
     def alarms(self) -> list[str]:
@@ -351,7 +357,7 @@ class View:
             ]
             told.append(
                 w(
-                    _("%(run)s: ở %(none)s trong %(n)s truy vấn không có đối tác đúng nào trong mười người đầu"),
+                    _("%(run)s: ở %(none)s trong %(n)s truy vấn không có đối tác đúng nào trong mười đối tác đầu"),
                     run=w.run(s.run), none=w.whole(counts[0]), n=w.whole(len(values)),
                 )
             )  # fmt: skip

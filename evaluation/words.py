@@ -53,11 +53,11 @@ SLICE_NAMES = {
 }
 SLICE_TEXTS = {
     "full": _("đối tác đúng: tất cả; xếp hạng toàn bộ danh mục"),
-    "warm": _("đối tác đúng: đã có ít nhất một thương vụ trước ngày chia; chỉ xếp hạng những đối tác như vậy"),
+    "warm": _("đối tác đúng: đã có ít nhất một thương vụ trước ngày tách dữ liệu; chỉ xếp hạng những đối tác như vậy"),
     "new_pairs": _(
         "như trên, nhưng chỉ tính những đối tác chưa có thương vụ nào ở nước tiếp nhận dự án: gợi ý thật sự mới"
     ),
-    "cold_pool": _("đối tác xuất hiện lần đầu sau ngày chia: chưa có lịch sử để dựa vào"),
+    "cold_pool": _("đối tác xuất hiện lần đầu sau ngày tách dữ liệu: chưa có lịch sử để dựa vào"),
 }
 FAMILY_NAMES = {
     "sector": _("Theo ngành của dự án (nhãn của nguồn)"),
@@ -71,21 +71,21 @@ MEASURE_TEXTS = {
         "chất lượng của mười đối tác đầu danh sách: 1 khi các đối tác đúng đứng trên cùng, 0 khi không có ai trong "
         "mười; đứng càng cao càng được tính nhiều. Đây là số đo chính."
     ),
-    "R@10": _("tỷ lệ đối tác đúng nằm trong mười người đầu."),
-    "R@50": _("tỷ lệ đối tác đúng nằm trong năm mươi người đầu."),
+    "R@10": _("tỷ lệ đối tác đúng nằm trong mười đối tác đầu."),
+    "R@50": _("tỷ lệ đối tác đúng nằm trong năm mươi đối tác đầu."),
     "RR": _("một chia cho thứ hạng của đối tác đúng đầu tiên: 1 là đứng đầu, 0,5 là đứng thứ hai."),
     "AP": _("độ chính xác trung bình trên cả danh sách, tính tại vị trí của từng đối tác đúng."),
-    "P@5": _("tỷ lệ đối tác đúng trong năm người đầu."),
-    "Success@10": _("tỷ lệ truy vấn có ít nhất một đối tác đúng trong mười người đầu."),
+    "P@5": _("tỷ lệ đối tác đúng trong năm đối tác đầu."),
+    "Success@10": _("tỷ lệ truy vấn có ít nhất một đối tác đúng trong mười đối tác đầu."),
 }
 _RUNS = (
     (
         ("engine",),
         _("Mô hình của chúng tôi"),
-        _("chính mô hình đang phục vụ, học chỉ từ các thương vụ trước ngày chia"),
+        _("chính mô hình đang phục vụ, chỉ được huấn luyện trên các thương vụ trước ngày tách dữ liệu"),
     ),
     (("random",), _("Ngẫu nhiên"), _("xáo trộn danh mục: mức sàn")),
-    (("popularity", "pop"), _("Phổ biến"), _("ai có nhiều thương vụ hơn đứng trước, với mọi dự án như nhau")),
+    (("popularity", "pop"), _("Phổ biến"), _("đối tác có nhiều thương vụ hơn đứng trước, với mọi dự án như nhau")),
     (("recent_popularity", "recent_pop"), _("Phổ biến gần đây"), _("như trên, thương vụ mới được tính nhiều hơn")),
     (("sector", "sector_pop", "sector_popularity"), _("Theo ngành"), _("số thương vụ trong ngành của dự án")),
     (("host", "host_pop", "host_popularity"), _("Theo nước tiếp nhận"), _("số thương vụ ở nước tiếp nhận dự án")),
@@ -134,8 +134,8 @@ COUNT_NAMES = {
     "projects": _("dự án"),
     "partners": _("đối tác"),
     "deals": _("thương vụ"),
-    "train_deals": _("thương vụ để học (trước ngày chia)"),
-    "queries": _("truy vấn (dự án sau ngày chia)"),
+    "train_deals": _("thương vụ để huấn luyện (trước ngày tách dữ liệu)"),
+    "queries": _("truy vấn (dự án sau ngày tách dữ liệu)"),
     "warm_queries": _("truy vấn có đối tác đúng từng có thương vụ"),
     "warm_partners": _("đối tác từng có thương vụ"),
     "cold_partners": _("đối tác chưa có thương vụ"),
@@ -144,12 +144,12 @@ COUNT_NAMES = {
     "qrels": _("cặp dự án – đối tác đúng"),
 }
 CHECK_NAMES = {
-    "relabelled": _("Đánh tráo tên đối tác trong dữ liệu học"),
+    "relabelled": _("Đánh tráo tên đối tác trong dữ liệu huấn luyện"),
     "future": _("Cài một đặc trưng lấy từ tương lai"),
     "masked_names": _("Che tên đối tác trong văn bản"),
-    "duplicates": _("Dự án trùng nhau ở hai phía của ngày chia"),
-    "repeatable": _("Học hai lần với cùng số khởi tạo"),
-    "test_removed": _("Bỏ các dự án được hỏi khỏi dữ liệu học"),
+    "duplicates": _("Dự án trùng nhau ở hai phía của ngày tách dữ liệu"),
+    "repeatable": _("Huấn luyện hai lần với cùng số khởi tạo"),
+    "test_removed": _("Bỏ các dự án được hỏi khỏi dữ liệu huấn luyện"),
 }
 SIZE_NAMES = {
     "unknown": _("chưa rõ"),

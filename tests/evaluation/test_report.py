@@ -171,7 +171,7 @@ def test_counts_stand_beside_every_figure(html: str) -> None:
     leading = [c for c in captions if "Partners with past deals" in c or "New pairs" in c]
     assert len(leading) >= 6
     assert all("queries" in c for c in leading)
-    assert "Our engine with those counted as 0: 0.306" in html
+    assert "Our model with those counted as 0: 0.306" in html
 
 
 def test_every_drawing_is_told_in_words(html: str) -> None:
@@ -220,7 +220,7 @@ def test_the_rival_is_one_that_was_tested_and_the_slice_is_the_data_sets_own() -
 
 def test_few_queries_are_grey_and_say_so() -> None:
     text = shown(replace(small(), runs=invented.result("land", 1).runs[-2:]))
-    assert "Only 8 queries: it says little" in text
+    assert "Only 8 queries: too few to draw a conclusion" in text
     assert "8 queries; 227 left out · says little" in text
 
 
@@ -289,8 +289,8 @@ def test_zero_queries_and_nothing_but_nan(made: Report) -> None:
 
 def test_one_run_alone() -> None:
     text = shown(replace(small(), runs=invented.result("cgit", 0).runs[-1:]))
-    assert "One run only" in text
-    assert "best of those it is compared with" not in text
+    assert "One ranking only" in text
+    assert "best of those compared" not in text
 
 
 def test_hostile_names_stay_text() -> None:
