@@ -71,7 +71,7 @@ def test_english_is_one_click_away_and_stays(page: Page, served: str) -> None:
 def test_table_stays_a_table_for_a_screen_reader(page: Page, served: str) -> None:
     page.goto(f"{served}/projects/HCMC-001")
     table = page.get_by_role("table", name="Danh sách xếp hạng")
-    expect(table.get_by_role("columnheader", name="Khả năng")).to_have_count(1)
+    expect(table.get_by_role("columnheader", name="Xác suất")).to_have_count(1)
     assert table.get_by_role("row").count() > 5
 
 
