@@ -208,7 +208,7 @@ def _short(label: str) -> str:
     """Whose a source is, of a long text about it."""
     named = [p for p in _PUBLISHERS if p.casefold() in label.casefold()]
     brief = label.partition(" (")[0]
-    if named and ("@" in label or "PyPI" in label or len(label) > _LONG):
+    if named and ("@" in label or "PyPI" in label or ": " in label or len(label) > _LONG):
         return ", ".join(named)
     if len(brief) <= _LONG and ("@" in label or len(label) > _LONG):
         return brief

@@ -142,14 +142,10 @@ def _through(row: Mapping[str, Any]) -> str | None:
 
 
 def _end(row: Mapping[str, Any], newest: Sequence[Mapping[str, Any]]) -> tuple[Any, str | None]:
-    """When a tie ended: as recorded, else when the next partnership of the country's own began."""
-    if row["ended_on"] is not None:
-        return row["ended_on"], None
-    if row["status"] != "superseded" or row["in_force_on"] is None:
-        return None, None
+    """When a partnership became another of the country's own, else the day on record; None where nobody knows."""
     later = [
         t for t in newest
-        if t["kind"] == row["kind"] and t["level"] != OF_THE_UNION
-        and str(t["in_force_on"] or "") > str(row["in_force_on"])
+        if row["status"] == "superseded" and t["kind"] == row["kind"] and t["level"] != OF_THE_UNION
+        and row["in_force_on"] is not None and str(t["in_force_on"] or "") > str(row["in_force_on"])
     ]  # fmt: skip
-    return (later[-1]["in_force_on"], later[-1]["in_force_precision"]) if later else (None, None)
+    return (later[-1]["in_force_on"], later[-1]["in_force_precision"]) if later else (row["ended_on"], None)

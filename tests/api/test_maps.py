@@ -128,6 +128,31 @@ def test_a_country_too_small_to_be_seen_is_a_circle() -> None:
     assert by["LU"].x is not None, "it has an outline of a few units: its middle is taken"
 
 
+def test_of_circles_that_would_hide_one_another_the_smaller_number_moves_aside_and_lies_below() -> None:
+    at = {"HK": (22.3, 114.2), "MO": (22.2, 113.5)}
+    shades = maps.choropleth({"MO": 4.0, "HK": 142.0}, names=at and {c: c for c in at}, positions=at)
+    big, small = shades.areas
+    assert (big.country, (big.x, big.y)) == ("HK", pytest.approx(maps.equal_earth(*at["HK"]), abs=0.06))
+    assert big.x is not None and small.x is not None and small.x < big.x - maps.APART / 2  # noqa: PT018 - it lies west
+    text = drawn(environment("vi"), "world(s, 'T', 'Text.', 'Unit')", s=shades)
+    assert text.index("MO: 4") < text.index("HK: 142"), "what is drawn last lies on top"
+
+
+def test_a_view_is_not_widened_by_land_of_a_country_beyond_an_ocean() -> None:
+    left, top, width, height = maps.choropleth({"FR": 1.0}, names={}).near()
+    assert left < maps.equal_earth(48.9, 2.3)[0]
+    assert width < 600, "Guyane stays outside"
+    names = [(x - left, y - top) for x, y in maps.NAMES_AT.values()]
+    assert all(0 < x < width and 0 < y < height for x, y in names)
+
+
+def test_home_has_a_colour_of_its_own_and_no_class() -> None:
+    drawn_ = maps.choropleth({"JP": 2.0, "TH": 7.0}, names={}, home="JP")
+    assert {a.country: a.css for a in drawn_.areas} == {"TH": "shade-5", "JP": "home"}
+    assert [s.high for s in drawn_.classes] == [7.0]
+    assert [a.css for a in maps.choropleth({}, names={}, home="JP").areas] == ["home"]
+
+
 @pytest.mark.parametrize(
     ("text", "keys"),
     [

@@ -1,8 +1,11 @@
 """Missions, countries and partners as pages: what is shown to whom, what changed, search by name and by meaning."""
 
+import csv
 import re
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -11,7 +14,9 @@ from fake_matchmaker import FakeMatchmaker
 from offices import AE, JP, PORT, TOKYO, UAE, WATER, Offices
 from starlette.testclient import TestClient
 
+from api.pages import geography, treaties
 from api.pages.changing import DAYS_BACK, day_asked
+from api.pages.countries import embassies_first
 from matcher.records import Query
 
 HTML = {"accept": "text/html"}
@@ -191,6 +196,55 @@ def test_a_country_shows_ties_posts_and_its_pairs(client: TestClient, world: Fak
     assert "bảo hộ đầu tư" not in listed
 
 
+def test_ties_are_told_by_kind_year_and_document_own_ones_before_those_through_a_bloc() -> None:
+    empty = dict.fromkeys(("level", "name", "in_force_on", "in_force_precision", "signed_on", "ended_on"))
+    rows = [
+        empty | {"kind": "fta", "name": "EU–Viet Nam FTA (EVFTA)", "status": "in_force"},
+        empty | {"kind": "partnership", "level": "eu_comprehensive_strategic", "status": "current"},
+        empty | {"kind": "bit", "name": "France - Viet Nam BIT (1992)", "status": "in_force"},
+        empty | {"kind": "visa", "name": "Unilateral visa exemption (44/NQ-CP)", "status": "in_force"},
+        empty | {"kind": "fta", "name": "Something new", "status": "signed"},
+        empty | {"kind": "partnership", "level": "strategic", "status": "superseded",
+                 "in_force_on": date(2014, 3, 31), "in_force_precision": "month", "ended_on": date(2023, 11, 30)},
+        empty | {"kind": "partnership", "level": "comprehensive", "status": "current",
+                 "in_force_on": date(2023, 11, 30), "in_force_precision": "month"},
+    ]  # fmt: skip
+    ties = treaties.told(rows)
+    assert [(t.kind, t.through) for t in ties] == [
+        ("partnership", None), ("fta", None), ("bit", None), ("visa", None), ("partnership", "qua EU"),
+        ("fta", "qua EU"), ("partnership", None),
+    ]  # fmt: skip
+    assert [t.title % t.values for t in ties][2:4] == [
+        "Hiệp định khuyến khích và bảo hộ đầu tư (1992)",
+        "Miễn thị thực đơn phương (44/NQ-CP)",
+    ]
+    assert (ties[1].name, ties[0].name) == ("Something new", None)
+    assert (ties[-1].until, ties[-1].until_precision) == (date(2023, 11, 30), "month")
+    assert treaties.level(rows) == ("comprehensive", True)
+    assert treaties.level(rows[:2]) == (None, True), "that of the European Union is not its own"
+
+
+def test_every_agreement_of_the_table_has_a_name_in_vietnamese() -> None:
+    with (Path(__file__).parents[2] / "data" / "country_ties.csv").open(encoding="utf-8", newline="") as file:
+        names = {row["name"] for row in csv.DictReader(file) if row["kind"] == "fta"}
+    assert names <= set(treaties.AGREEMENTS)
+
+
+def test_embassies_stand_before_consulates_and_posts_of_neighbours() -> None:
+    posts = [
+        {"id": "a", "type": "consulate_general", "country": "JP"}, {"id": "b", "type": "embassy", "country": "KR"},
+        {"id": "c", "type": "permanent_mission", "country": "JP"}, {"id": "d", "type": "embassy", "country": "JP"},
+    ]  # fmt: skip
+    assert [m["id"] for m in embassies_first(posts, "JP")] == ["d", "a", "c", "b"]
+
+
+def test_the_distance_is_that_of_the_capitals_as_evidence_has_it() -> None:
+    places = {"VN": (21.0245, 105.8412), "JP": (35.6895, 139.6917), "FR": (48.8534, 2.3488), "XX": (None, None)}
+    directory = SimpleNamespace(countries={c: {"lat": lat, "lon": lon} for c, (lat, lon) in places.items()})
+    far = {c: geography.capitals_km(directory, c) for c in places}  # type: ignore[arg-type]
+    assert far == {"VN": None, "JP": 3700, "FR": 9200, "XX": None}
+
+
 def test_an_unknown_country_names_those_nearby_and_one_without_partners_the_first_step(client: TestClient) -> None:
     text = shown(client, "/countries/JPP", 404)
     assert '<a href="/countries/JP">Nhật Bản</a>' in text
@@ -238,6 +292,9 @@ def test_filters_pages_and_order_of_partners(client: TestClient, monkeypatch: py
     assert names == ["Pkr", AE, JP, "Pfr", "Px"], "by name"
     assert 'id="alike"' not in shown(client, "/partners?kind=fund")
     assert "1 đối tác." in shown(client, "/partners?kind=fund")
+    of_water = section(shown(client, "/partners?sector=water_wastewater"), "named")
+    assert JP in of_water
+    assert AE not in of_water
     assert "Không có đối tác nào qua bộ lọc" in shown(client, "/partners?kind=fund&country=JP")
     monkeypatch.setattr(partners, "SHOWN", 2)
     second = shown(client, "/partners?page=2&lang=en")
@@ -290,6 +347,7 @@ def test_the_footprint_is_a_map_with_the_home_country(client: TestClient) -> Non
     assert '#AE" class="home"' in text
     assert re.search(r'#VN" class="shade-\d"', text)
     assert "Quần đảo Trường Sa (Việt Nam)" in text
+    assert "nước của đối tác" in text
     assert "<figure" not in section(shown(client, "/partners/Px"), "places"), "nothing is known of it"
 
 
