@@ -552,11 +552,16 @@ def test_an_edit_changes_what_was_edited_and_nothing_else(offices: Offices) -> N
     assert (fields["value_usd_min"], fields["source_on"]) == ("4.800.000.000", "01/03/2026")
     fields |= {"agency": "", "area_ha": "572,25", "name_en": "Can Gio <port>"}
     there = location(sent(offices, "city.office", f"/projects/{PORT}/edit", fields))
-    assert there == f"/projects/{PORT}?done=projects.{PORT}"
+    assert there == f"/projects/{PORT}?done=undersource.{PORT}"
     now = offices.get("city.office", f"/v1/projects/{PORT}").json()
     assert {k for k in now if now[k] != before[k]} == {"agency", "area_ha", "name"}
     assert (now["agency"], now["area_ha"], now["name"]["en"]) == (None, 572.25, "Can Gio <port>")
-    assert "Can Gio &lt;port&gt;" in page(offices, "city.office", there)
+    saved = page(offices, "city.office", there)
+    assert "Can Gio &lt;port&gt;" in saved
+    assert "Nguồn giữ nguyên như cũ" in saved, "nobody takes an old source for that of a new value"
+    more = edited(offices, f"/projects/{PORT}/edit") | {"area_ha": "580", "source": "https://example.org/moi"}
+    there = location(sent(offices, "city.office", f"/projects/{PORT}/edit", more))
+    assert there == f"/projects/{PORT}?done=projects.{PORT}"
 
 
 def test_an_edit_in_english_reads_english_numbers(offices: Offices) -> None:

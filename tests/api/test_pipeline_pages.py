@@ -362,3 +362,26 @@ def test_a_wrong_filter_is_refused_without_a_crash(offices: Offices) -> None:
 def test_an_analyst_has_no_pipeline(offices: Offices) -> None:
     for path in ("/pipeline", "/pipeline/interactions", "/pipeline/assignments/new"):
         page(offices, "figures", path, 403)
+
+
+def test_reminders_are_counted_by_kind_and_cause(offices: Offices) -> None:
+    outcome(offices)
+    text = page(offices, CITY, "/pipeline/reminders")
+    assert "báo hôm nay" in text
+    assert "Kết quả chờ xác nhận (1)" in text
+    assert "Mở để xác nhận" in text
+    whole = offices.get(CITY, "/v1/reminders").json()["total"]
+    counts = [int(n) for n in re.findall(r"kind=\w+\"[^>]*>[^<]+\((\d+)\)</a>", text)]
+    assert len(counts) == 4
+    assert sum(counts) == whole, "every reminder is counted under its kind"
+    assert f"tất cả ({whole})" in text
+    groups = [int(n) for n in re.findall(r"<summary>Nguồn [^<]+: (\d+)</summary>", text)]
+    assert sum(groups) == sum(counts[2:]), "and under its cause"
+
+
+def test_a_day_of_a_decision_is_never_filled_in_for_the_reader(offices: Offices) -> None:
+    text = page(offices, TOKYO_DESK, f"/pipeline/outcomes/new?partner_id={JP}&project_id={PORT}")
+    assert re.search(r'name="decided_on" value=""', text)
+    assert text.index("Kết quả được tính sau khi một người khác xác nhận.") < text.index(
+        '<button type="submit">Ghi kết quả'
+    )
