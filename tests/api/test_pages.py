@@ -252,6 +252,26 @@ def test_templates_hold_no_unmarked_words() -> None:
     assert "Tiếng Việt" not in marked
 
 
+def test_an_unknown_address_has_the_frame_of_its_reader_and_a_stranger_has_none(client: TestClient) -> None:
+    own = read(client, "/nowhere", 404)
+    assert {"/projects", "/analysis", "/help"} <= set(own.links)
+    for key in ("", "Bearer nobody", "nonsense"):
+        stranger = client.get("/nowhere", headers=HTML | {"authorization": key})
+        assert stranger.status_code == 404
+        assert "/analysis" not in Page(stranger.text).links
+        assert "/sign-in" in Page(stranger.text).links
+
+
+def test_what_is_nearby_is_named_in_the_language_of_the_page(client: TestClient) -> None:
+    names = {"vi": "Đại sứ quán Việt Nam tại Nhật Bản", "en": "Embassy in Japan"}
+    for lang, name in names.items():
+        page = read(client, f"/missions/id-jakart?lang={lang}", 404)
+        assert name in page.text
+    far = read(client, "/projects/qqqqqq", 404)
+    assert not [a for a in far.links if a.startswith("/projects/") and "qqqqqq" not in a]
+    assert "/projects" in far.links
+
+
 def test_values_are_printed_as_readers_write_them() -> None:
     assert usd_range(4.8e9, 4.8e9, "vi", estimated=True) == "≈\u00a04.800"
     assert usd_range(1.5e6, 2.25e8, "en") == "1.5–225"

@@ -34,6 +34,17 @@ def test_a_session_reads_and_writes_only_with_its_token(offices: Offices) -> Non
     assert offices.get(None, "/v1/session").status_code == 401
 
 
+def test_an_unknown_address_knows_the_session_and_names_its_mission(offices: Offices) -> None:
+    token = sign_in(offices).json()["csrf"]
+    assert offices.get(None, "/projects", headers={"accept": "text/html"}).status_code == 200
+    page = offices.get(None, "/nowhere", headers={"accept": "text/html"})
+    assert page.status_code == 404
+    assert token in page.text  # the form that signs out
+    assert "tokyo.desk · Đại sứ quán Việt Nam tại Nhật Bản" in page.text
+    offices.ask(None, "DELETE", "/v1/session", headers={"X-CSRF-Token": token})
+    assert "tokyo.desk" not in offices.get(None, "/nowhere", headers={"accept": "text/html"}).text
+
+
 def test_a_session_that_was_signed_out_elsewhere_is_gone(offices: Offices) -> None:
     token = sign_in(offices).json()["csrf"]
     stolen = offices.client.cookies[COOKIE]

@@ -221,7 +221,7 @@ def test_the_rival_is_one_that_was_tested_and_the_slice_is_the_data_sets_own() -
 def test_few_queries_are_grey_and_say_so() -> None:
     text = shown(replace(small(), runs=invented.result("land", 1).runs[-2:]))
     assert "Only 8 queries: too few to draw a conclusion" in text
-    assert "8 queries; 227 left out · says little" in text
+    assert "8 queries; 227 left out · too few to say much" in text
 
 
 def test_failed_checks_are_told_at_the_top(made: Report) -> None:
