@@ -66,6 +66,7 @@ class Directory:
         self.city_sectors: dict[str, dict[str, Any]] = {r["sector"]: r for r in reference.city_sectors.to_dicts()}
         local = facts.partners.filter(pl.col("name_local").is_not_null()).select("partner_id", "name_local")
         self.local_names: dict[str, str] = dict(local.iter_rows())
+        self._mission_names: dict[tuple[str, str], str] = {}
         self._below = _subtrees(self.isic)
         self._covers = _covers(missions, accreditation)
         self.shelves: dict[str, Shelf] = {
@@ -183,7 +184,9 @@ class Directory:
         """A mission's name in Vietnamese or English, '' when there is none of that id."""
         if mission_id is None or mission_id not in self.shelves["missions"].names:
             return ""
-        return str(self.get("missions", mission_id)["name"][lang])
+        if (mission_id, lang) not in self._mission_names:  # every page of a mission's reader has it
+            self._mission_names[mission_id, lang] = str(self.get("missions", mission_id)["name"][lang])
+        return self._mission_names[mission_id, lang]
 
     def sector_name(self, code: str | None, lang: str) -> str:
         """Name of a city sector or an ISIC class; an unlisted one stays as it is."""

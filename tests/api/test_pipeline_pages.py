@@ -385,3 +385,13 @@ def test_a_day_of_a_decision_is_never_filled_in_for_the_reader(offices: Offices)
     assert text.index("Kết quả được tính sau khi một người khác xác nhận.") < text.index(
         '<button type="submit">Ghi kết quả'
     )
+
+
+def test_who_opens_work_twice_is_shown_what_is_open_already(offices: Offices) -> None:
+    form = f"/pipeline/assignments/new?partner_id={JP}&project_id={PORT}"
+    assert "đã có công việc đang mở" not in page(offices, TOKYO_DESK, form)
+    number = offices.post(TOKYO_DESK, "/v1/assignments", {"partner_id": JP, "project_id": PORT}).json()["id"]
+    again = page(offices, TOKYO_DESK, form)
+    assert "đã có công việc đang mở" in again
+    assert f"/pipeline/assignments/{number}" in again
+    assert "đã có công việc đang mở" not in page(offices, CITY, form)  # that is another office's
