@@ -100,7 +100,7 @@ def day(value: date, lang: str) -> str:
 
 
 def money_usd(value: float, lang: str) -> str:
-    """An amount in US dollars in millions, with at most one decimal: '4.800 tr USD' or '4,800 M USD', which no line breaks."""
+    """An amount in millions of US dollars, at most one decimal, never broken: '4.800 tr USD' or '4,800 M USD'."""
     millions = value / 1e6
     digits = 0 if millions >= 100 or millions == int(millions) else 1
     unit = "tr\u00a0USD" if lang == "vi" else "M\u00a0USD"

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from matcher.matching.labels import (
     FORM_NAMES,
+    GAPS,
     KIND_NAMES,
     MISSING_INFORMATION,
     SIZE_NAMES,
@@ -296,6 +297,13 @@ SHOW: dict[str, Callable[[Block, int], Shown]] = {
 }
 
 
+def _gap(reason: str, shown: Shown) -> Both:
+    """What is missing for a reason; where one side is known, only the other one is named."""
+    unknown = [side for side, value in (("project", shown.project), ("partner", shown.partner)) if value == UNKNOWN]
+    told = GAPS.get(reason, {})
+    return told[unknown[0]] if len(unknown) == 1 and unknown[0] in told else STATEMENTS[reason]["missing"]
+
+
 def explain(block: Block, i: int, x: Floats, parts: Floats, features: Sequence[Feature]) -> tuple[Evidence, ...]:
     """The evidence for one pair: reasons for (largest first), against (largest first), then what is missing.
 
@@ -331,7 +339,7 @@ def explain(block: Block, i: int, x: Floats, parts: Floats, features: Sequence[F
             Evidence(
                 feature=features[lead].name,
                 direction=direction,
-                statement=STATEMENTS[reason][direction],
+                statement=_gap(reason, shown) if direction == "missing" else STATEMENTS[reason][direction],
                 project_value=shown.project,
                 partner_value=shown.partner,
                 contribution=total if known else None,

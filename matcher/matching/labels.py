@@ -179,27 +179,27 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     },
     "region": {
         "for": {
-            "vi": "Đối tác hoạt động ở các nước lân cận của nước có dự án.",
-            "en": "The partner operates in neighbours of the project's country.",
+            "vi": "Đối tác hoạt động ở các nước cùng khu vực với nước có dự án.",
+            "en": "The partner operates in other countries of the project's region.",
         },
         "against": {
-            "vi": "Chưa ghi nhận đối tác hoạt động ở các nước lân cận.",
-            "en": "No operation of the partner in neighbouring countries is on record.",
+            "vi": "Chưa ghi nhận đối tác hoạt động ở các nước cùng khu vực.",
+            "en": "No operation of the partner in other countries of the region is on record.",
         },
         "missing": {
-            "vi": "Chưa rõ đối tác có hoạt động ở các nước lân cận hay không.",
-            "en": "Whether the partner operates in neighbouring countries is not known.",
+            "vi": "Chưa rõ đối tác có hoạt động ở các nước cùng khu vực hay không.",
+            "en": "Whether the partner operates in other countries of the region is not known.",
         },
     },
     "abroad": {
         "for": {
-            "vi": "Đối tác hoạt động ở các nước xa hơn.",
-            "en": "The partner operates in countries farther away.",
+            "vi": "Đối tác hoạt động ở các nước ngoài khu vực.",
+            "en": "The partner operates in countries outside the region.",
         },
         "against": {"vi": "Chưa ghi nhận hoạt động ở nước ngoài.", "en": "No operation abroad is on record."},
         "missing": {
-            "vi": "Chưa rõ đối tác có hoạt động ở các nước xa hơn hay không.",
-            "en": "Whether the partner operates in countries farther away is not known.",
+            "vi": "Chưa rõ đối tác có hoạt động ở các nước ngoài khu vực hay không.",
+            "en": "Whether the partner operates in countries outside the region is not known.",
         },
     },
     "distance": {
@@ -295,6 +295,31 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
     },
 }
 """Whole sentences per reason and direction; nothing is built by gluing words."""
+
+GAPS: dict[str, dict[str, Both]] = {
+    "ticket": {
+        "partner": {
+            "vi": "Chưa rõ quy mô vốn mỗi thương vụ của đối tác.",
+            "en": "How much the partner invests in one deal is not known.",
+        },
+        "project": {"vi": "Chưa rõ số vốn dự án cần.", "en": "The capital that the project seeks is not known."},
+    },
+    "size": {
+        "partner": {"vi": "Chưa rõ tầm vóc của đối tác.", "en": "The partner's size is not known."},
+        "project": {"vi": "Chưa rõ tổng vốn của dự án.", "en": "The project's value is not known."},
+    },
+    "green": {
+        "partner": {
+            "vi": "Chưa rõ đối tác có yếu tố xanh hay không.",
+            "en": "Whether the partner is green is not known.",
+        },
+        "project": {
+            "vi": "Chưa rõ dự án có yếu tố xanh hay không.",
+            "en": "Whether the project is green is not known.",
+        },
+    },
+}
+"""Instead of 'missing' where only one side is unknown: which one it is."""
 
 REASON_NAMES: dict[str, Both] = {
     "sector": {"vi": "ngành nghề", "en": "sector"},

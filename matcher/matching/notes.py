@@ -30,7 +30,7 @@ def gaps(countries: Sequence[str], partners: PartnerSide, names: Countries) -> l
     return [
         {
             "vi": f"Chưa có hồ sơ đối tác nào của {names.name(c)[0]}: cần bổ sung doanh nghiệp, quỹ và định chế.",
-            "en": f"No partner of {names.name(c)[1]} is on record yet: companies, funds and institutions have to be added.",
+            "en": f"No partner of {names.name(c)[1]} is on record yet: companies, funds, institutions are to be added.",
         }
         for c in empty
     ]

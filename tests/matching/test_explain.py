@@ -29,6 +29,7 @@ from matcher.matching.explain import NEGLIGIBLE, SHOW, explain, reasons_of
 from matcher.matching.features import FEATURES, NAMES, REASONS, compute
 from matcher.matching.labels import (
     FORM_NAMES,
+    GAPS,
     KIND_NAMES,
     MISSING_INFORMATION,
     REASON_NAMES,
@@ -189,7 +190,8 @@ def test_what_is_read_out_of_words_is_marked_as_estimated() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "vi", "en"),
-    [(1_234_500_000, "1.234\u00a0tr\u00a0USD", "1,234\u00a0M\u00a0USD"), (12_500_000, "12,5\u00a0tr\u00a0USD", "12.5\u00a0M\u00a0USD"),
+    [(1_234_500_000, "1.234\u00a0tr\u00a0USD", "1,234\u00a0M\u00a0USD"),
+    (12_500_000, "12,5\u00a0tr\u00a0USD", "12.5\u00a0M\u00a0USD"),
     (400_000, "0,4\u00a0tr\u00a0USD", "0.4\u00a0M\u00a0USD")],
 )  # fmt: skip
 def test_amounts_are_written_as_the_reader_writes_them(amount: float, vi: str, en: str) -> None:
@@ -257,3 +259,12 @@ def test_undated_deals_say_so() -> None:
     assert "year unknown" in of(found, "sector_deals").partner_value["en"]
     assert "chưa rõ năm" in of(found, "sector_deals").partner_value["vi"]
     assert of(found, "activity").direction == "missing"
+
+
+def test_of_a_gap_the_unknown_side_is_named() -> None:
+    """Where one side is known, the sentence does not leave it open which one is missing."""
+    missing = {e.feature: e for e in evidence(facts(), "p-port", "nobody") if e.direction == "missing"}
+    told = [e for e in missing.values() if e.partner_value == UNKNOWN and e.project_value != UNKNOWN]
+    gaps = {gap["partner"]["en"] for gap in GAPS.values()}
+    assert {e.statement["en"] for e in told} & gaps
+    assert all("at least one" not in e.statement["en"] for e in told)

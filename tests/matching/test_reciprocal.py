@@ -118,7 +118,7 @@ def test_a_mark_that_says_no_counts_as_no() -> None:
     [
         ({"value_usd_min": 500e6, "value_usd_max": 500e6}, "jp-port", 1.0, "100\u00a0M\u00a0USD"),  # 20% of 500
         ({"value_usd_min": 500e6, "value_usd_max": 500e6}, "th-clinic", 1.0, "100\u00a0M\u00a0USD"),  # small cap
-        ({"value_usd_min": 4e9, "value_usd_max": 4e9}, "th-clinic", None, "600\u00a0M\u00a0USD"),  # 15%; small cap: 250 to 2,000
+        ({"value_usd_min": 4e9, "value_usd_max": 4e9}, "th-clinic", None, "600\u00a0M\u00a0USD"),  # 15%; 250 to 2,000
         ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "th-clinic", 0.0, "3,000\u00a0M\u00a0USD"),
         ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "kr-chips", 1.0, "3,000\u00a0M\u00a0USD"),
         ({"value_usd_min": 20e9, "value_usd_max": 20e9}, "kr-build", None, None),  # size not known
