@@ -331,8 +331,8 @@ def test_a_result_that_waits_to_be_verified_is_told_to_whom_it_may_be(offices: O
     made = offices.post("tokyo.desk", "/v1/outcomes", result)
     assert made.status_code == 201, made.text
     for login, told in (("tokyo.desk", True), ("city.office", True), ("uae.desk", False), ("figures", False)):
-        assert ("có kết quả đang chờ xác nhận" in page(offices, login, path.format(PORT))) is told, login
-    assert "có kết quả cho dự án khác đang chờ xác nhận" in page(offices, "city.office", path.format(WATER))
+        assert ("đang chờ xác nhận" in page(offices, login, path.format(PORT))) is told, login
+    assert "dự án khác đang chờ xác nhận" in page(offices, "city.office", path.format(WATER))
     verdict = {"verdict": "verified"}
     assert offices.post("city.office", f"/v1/outcomes/{made.json()['id']}/verification", verdict).status_code < 300
     assert "đang chờ xác nhận" not in page(offices, "city.office", path.format(PORT))
