@@ -278,8 +278,8 @@ STATEMENTS: dict[str, dict[Direction, Both]] = {
         "for": {"vi": "Cả hai bên đều có yếu tố xanh.", "en": "Both sides are marked green."},
         "against": {"vi": "Hai bên khác nhau về yếu tố xanh.", "en": "The sides differ in greenness."},
         "missing": {
-            "vi": "Chưa rõ yếu tố xanh của ít nhất một bên.",
-            "en": "Whether one side or both are green is not known.",
+            "vi": "Chưa rõ yếu tố xanh của cả hai bên.",
+            "en": "Whether either side is green is not known.",
         },
     },
     "readiness": {
