@@ -72,7 +72,7 @@ def test_an_officer_finds_compares_and_keeps_partners(desk: Any, stock: Any, spe
         for place in (0, 2, 3):
             picks.nth(place).check()
         me.press("So sánh các đối tác đã chọn (tối đa 4)")
-        expect(page.locator("table.sidebyside thead th")).to_have_count(4)
+        expect(page.locator("table.sidebyside").first.locator("thead th")).to_have_count(4)
         me.go(f"/projects/{PORT}")
         saved = page.locator("button[name=pair]")
         partner = (saved.first.get_attribute("value") or "").split()[1]
