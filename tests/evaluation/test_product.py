@@ -607,7 +607,7 @@ def test_the_engine_is_compared_with_the_dense_profile(measured: Report) -> None
 def test_without_probabilities_the_reason_is_the_engines(measured: Report) -> None:
     engine = next(s for s in measured.datasets[0].runs if s.run == ENGINE)
     assert engine.calibration is not None
-    assert f"{MIN_POSITIVES} needed" in str(engine.calibration.abstained)
+    assert f"{MIN_POSITIVES} are needed" in str(engine.calibration.abstained)
 
 
 def test_a_learner_finds_more_than_chance(measured: Report) -> None:
