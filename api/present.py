@@ -131,6 +131,12 @@ def row(match: Match, directory: Directory, lang: Lang, largest: float) -> Row:
     )
 
 
+def abstained(rows: Sequence[Row]) -> str | None:
+    """Why none of the rows has a probability, where the reason is the same for all; None otherwise."""
+    reasons = {None if row.match.probability is not None else row.abstained for row in rows}
+    return reasons.pop() if len(reasons) == 1 else None
+
+
 _COUNTED = re.compile(r"^\d[\d.,]* [^:;]*: ")
 """What stands before listed deals: how many there are."""
 
@@ -228,12 +234,11 @@ def comparison(matches: Sequence[Match], directory: Directory, lang: Lang) -> di
     for at, match in enumerate(matches):
         for c in () if match.city is None else match.city.criteria:
             criteria.setdefault(c.name, [None] * len(matches))[at] = c
-    abstained = {None if column.match.probability is not None else column.abstained for column in columns}
     reasons = {r: Reason(label=REASON_NAMES[r][lang], cells=tuple(cells[r])) for r in apart}
     alike = [r for r in apart if len({_as_read(bar) for bar in cells[r]}) == 1]
     return {
         "columns": columns,
-        "abstained": abstained.pop() if len(abstained) == 1 else None,
+        "abstained": abstained(columns),
         "reasons": [reason for r, reason in reasons.items() if r not in alike],
         "alike": [reasons[r] for r in alike],
         "criteria": criteria,
@@ -285,7 +290,8 @@ def freshness(record: Mapping[str, Any], as_of: date) -> str:
     on = record["source_on"]
     if on is None:
         return "undated"
-    return "old" if (as_of - date.fromisoformat(on)).days > STALE_DAYS else "confirmed"
+    day = date.fromisoformat(on) if isinstance(on, str) else on
+    return "old" if (as_of - day).days > STALE_DAYS else "confirmed"
 
 
 def weak_points(project: Mapping[str, Any], as_of: date) -> list[str]:

@@ -148,8 +148,7 @@ def _drawn(
     template = environment(lang).get_template("match_rows.html")
     asked = made.query
     told = present.rows(made, directory, lang)
-    reasons = {None if row.match.probability is not None else row.abstained for row in told}
-    abstained = reasons.pop() if len(reasons) == 1 else None
+    abstained = present.abstained(told)
     shown = {
         "show_project": asked.project_id is None, "show_partner": asked.partner_id is None, "opened": opened,
         "odds": abstained is None,
@@ -195,15 +194,17 @@ def standings(request: Request, partner_ids: Sequence[str]) -> Mapping[str, Stan
 
 
 def touched(
-    request: Request, directory: Directory, listing: Listing | None, lang: Lang, *, paper: str | None = None
-) -> dict[str, str]:
+    request: Request, directory: Directory, listing: Listing | None, lang: Lang, *, paper: str | None = None,
+    known: Mapping[str, Standing] | None = None,
+) -> dict[str, str]:  # fmt: skip
     """What stands in a list's holes: of partners whom some office works with, how the reader's office stands with them.
 
     Args:
         paper: the list is printed, so that nothing can be done from it.
+        known: how it stands, where the caller has asked already.
     """
-    known = standings(request, [] if listing is None else [row.partner_id for row in listing.rows])
     rows = () if listing is None else listing.rows
+    known = standings(request, [row.partner_id for row in rows]) if known is None else known
     chosen = [(i, row) for i, row in enumerate(rows) if known.get(row.partner_id, UNTOUCHED) != UNTOUCHED]
     if not chosen:
         return {}
@@ -242,14 +243,28 @@ Options = dict[str, list[tuple[str, str, int]]]
 """Filter -> (value, name, number of records) of the values that occur."""
 
 
-def partner_options(directory: Directory, lang: Lang) -> Options:
-    """What filters of partners offer: home countries by name, kinds in their usual order."""
+def partner_options(request: Request, directory: Directory, lang: Lang) -> Options:
+    """What filters of partners offer: the same on every page of one reading of the facts."""
+    drawings: Drawings = request.app.state.drawings
+    key = (directory.mark, "partner options", lang)
+    kept: Options | None = drawings.get(key)
+    if kept is None:
+        kept = _counted_options(directory, lang)
+        drawings.put(key, kept)
+    return kept
+
+
+def _counted_options(directory: Directory, lang: Lang) -> Options:
+    """Home countries and the city's sectors by name, kinds in their usual order."""
+    sectors = {s["id"]: s["partners"] for s in directory.shelves["sectors"].frame.iter_rows(named=True)}
+    named = ((s, directory.sector_name(s, lang), sectors.get(s, 0)) for s in directory.city_sectors)
     kind_name = environment(lang).filters["kind"]
     kinds = dict(directory.facts.partners["kind"].drop_nulls().value_counts().iter_rows())
     countries = [(c, directory.country_name(c, lang), n) for c, n in directory.partners_by_country().items()]
     return {
         "country": sorted(countries, key=lambda o: fold(o[1])),
         "kind": [(k, str(kind_name(k)), kinds[k]) for k in PARTNER_KINDS if k in kinds],
+        "sector": sorted(named, key=lambda o: fold(o[1])),
     }
 
 

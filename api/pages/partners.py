@@ -71,7 +71,8 @@ async def partners_page(
             request, "partners.html", shown,
             items=items, total=named.total, coverage={k: named.coverage[k] for k in COVERED if k in named.coverage},
             page=page, pages=-(-named.total // SHOWN), asked=asked,
-            options=_options(directory, shown), business=lambda item: _business(directory, item, shown),
+            options=listing.partner_options(request, directory, shown),
+            business=lambda item: _business(directory, item, shown),
             alike=rows, failure=failure, found=alike,
             standings=listing.standings(request, ids), directory=directory, as_of=directory.as_of,
             local_lang=lambda item: _local_language(directory, item),
@@ -106,13 +107,6 @@ def _best_names_first(items: Sequence[dict[str, Any]], words: str | None) -> Seq
     return sorted(items, key=place)
 
 
-def _options(directory: Directory, lang: Lang) -> listing.Options:
-    """What the filters offer; of sectors those of the city's list."""
-    known = {s["id"]: s["partners"] for s in directory.shelves["sectors"].frame.iter_rows(named=True)}
-    named = ((s, directory.sector_name(s, lang), known.get(s, 0)) for s in directory.city_sectors)
-    return listing.partner_options(directory, lang) | {"sector": sorted(named, key=lambda o: fold(o[1]))}
-
-
 def _business(directory: Directory, partner: Mapping[str, Any], lang: Lang) -> str:
     """What a partner does, as its division of ISIC is called; in English its source's own word says it."""
     codes = partner["isic"] or ()
@@ -134,19 +128,23 @@ class What:
     of_source: bool
 
 
-def _what(directory: Directory, written: str | None, lang: Lang) -> What:
-    """A note on a place in the reader's language where our tables have the very words."""
+def _vietnamese(directory: Directory) -> dict[str, str]:
+    """What our tables call in Vietnamese what they have in English, folded."""
+    reference = directory.facts.reference
+    return {"port terminals": "Cảng biển"} | {
+        fold(r["name_en"]): r["name_vi"]
+        for table in (reference.activity_tags, reference.city_sectors) for r in table.iter_rows(named=True)
+    }  # fmt: skip
+
+
+def _what(named: Mapping[str, str], written: str | None, lang: Lang) -> What:
+    """A note on a place in the reader's language where our tables (`_vietnamese`) have the very words."""
     before, colon, after = (written or "").partition(": ")
     role = before.replace(" ", "_") if colon else None
     if role not in ROLE_NAMES:
         role, after = None, written or ""
     if lang == "en":
         return What(role=role, text=after, of_source=False)
-    reference = directory.facts.reference
-    named = {"port terminals": "Cảng biển"} | {
-        fold(r["name_en"]): r["name_vi"]
-        for table in (reference.activity_tags, reference.city_sectors) for r in table.iter_rows(named=True)
-    }  # fmt: skip
     known = named.get(fold(after))
     return What(role=role, text=known or after, of_source=known is None and bool(after))
 
@@ -170,24 +168,28 @@ async def partner_page(
         found, failure = listing.found(request, Question(partner_id=partner_id, sort=sort), shown, cursor=cursor)
 
         def content(_: Directory) -> dict[str, Any]:
-            places = lists.footprint(directory, partner_id)
+            places, named = lists.footprint(directory, partner_id), _vietnamese(directory)
             return {
                 "partner": partner, "local_lang": _local_language(directory, partner),
                 "paging": listing.paging(cursor, {}, sort), "deals": lists.deals(directory, partner_id=partner_id),
-                "places": [(p, _what(directory, p["what"], shown), _is_old(p, directory)) for p in places],
+                "places": [
+                    (p, _what(named, p["what"], shown), present.freshness(p, directory.as_of) != "confirmed")
+                    for p in places
+                ],
                 "business": _business(directory, partner, shown), "activities": _activities(directory, partner, shown),
                 "footprint": _footprint(directory, partner, places, shown),
                 **listing.context(request, directory, found, failure),
             }  # fmt: skip
 
-        standing = listing.standings(request, [partner_id]).get(partner_id)
+        known = listing.standings(request, [partner_id])
+        standing = known.get(partner_id)
         offices = text_of(
             request, "partner_offices.html", shown, partner=partner, directory=directory, standing=standing,
             own=_own_records(request, partner_id, standing),
         )  # fmt: skip
         page = render_kept(
             request, "partner.html", shown, content, directory=directory, of=None if found is None else found.key,
-            holes={**listing.touched(request, directory, found, shown), "offices": offices},
+            holes={**listing.touched(request, directory, found, shown, known=known), "offices": offices},
         )  # fmt: skip
         return exposures.Served(response=page, found=found, lang=shown)
 
@@ -202,12 +204,6 @@ def _footprint(
     count: Counter[str] = Counter(p["country"] for p in places if p["country"] and p["country"] != home)
     numbers = {c: float(n) for c, n in count.items()}
     return geography.shaded(directory, numbers, lang, home=home) if count or home else None
-
-
-def _is_old(place: Mapping[str, Any], directory: Directory) -> bool:
-    """The source of a place is older than a year, or nobody knows how old it is."""
-    on = place["source_on"]
-    return on is None or (directory.as_of - on).days > present.STALE_DAYS
 
 
 def _own_records(request: Request, partner_id: str, standing: Standing | None) -> OwnRecords | None:

@@ -145,7 +145,7 @@ async def project_page(
                 "missing": present.missing_facts(project), "weak": present.weak_points(project, directory.as_of),
                 "fresh": present.freshness(project, directory.as_of), "places": maps.places_of(project["place"]),
                 "asked": given, "paging": listing.paging(cursor, given, sort),
-                "options": _partner_options(request, directory, shown),
+                "options": listing.partner_options(request, directory, shown),
                 "filtered": _named(directory, given, shown), "paper": paper, "making": making,
                 "opened": listing.SHOWN,
                 "printed": {p: url(here, shown, {**given, "sort": sort, "print": p}) for p in ("short", "1")},
@@ -169,23 +169,6 @@ def _is_new(service: Service, project_id: str) -> bool:
         return behind and project_id not in set(maker.facts.projects["project_id"])
     except (SourceError, StaleArtefactError):  # no engine: the list tells so
         return False
-
-
-def _partner_options(request: Request, directory: Directory, lang: Lang) -> Options:
-    """What the filters of a project's partners offer: the same for every project of one reading of the facts."""
-    drawings: listing.Drawings = request.app.state.drawings
-    key = (directory.mark, "partner options", lang)
-    kept: Options | None = drawings.get(key)
-    if kept is None:
-        kept = _counted_options(directory, lang)
-        drawings.put(key, kept)
-    return kept
-
-
-def _counted_options(directory: Directory, lang: Lang) -> Options:
-    sectors = {s["id"]: s["partners"] for s in directory.shelves["sectors"].frame.iter_rows(named=True)}
-    named = ((s, directory.sector_name(s, lang), sectors.get(s, 0)) for s in directory.city_sectors)
-    return listing.partner_options(directory, lang) | {"sector": sorted(named, key=lambda o: fold(o[1]))}
 
 
 def _named(directory: Directory, given: Mapping[str, str], lang: Lang) -> Sequence[str]:

@@ -94,12 +94,8 @@ def due(
 
     `since` is the day that it has waited from, `days` how many days that was; null when it bears no date.
     """
-    chosen = [sql.SQL("({})").format(_QUERIES[k]) for k in REMINDERS if k in kinds]
-    given = {
-        "day": as_of, "contact_days": CONTACT_DAYS, "project_days": PROJECT_DAYS, "partner_days": PARTNER_DAYS,
-        "open": list(OPEN_STATUSES), "n": n + 1, "order": list(REMINDERS),
-    }  # fmt: skip
-    listed = sql.SQL(" UNION ALL ").join(chosen)
+    given = _given(as_of) | {"n": n + 1, "order": list(REMINDERS)}
+    listed = _listed(kinds)
     total: int = one(cursor.execute(sql.SQL("SELECT count(*) FROM ({}) listed").format(listed), given))
     later: sql.Composable = sql.SQL("true")
     if after is not None:
@@ -118,13 +114,21 @@ def due(
 
 def counted(cursor: psycopg.Cursor, *, as_of: date) -> dict[tuple[str, str], int]:
     """(`kind`, `why`) -> how many reminders the actor has of it; those that there are."""
-    given = {
+    grouped = sql.SQL("SELECT kind, why, count(*) AS n FROM ({}) listed GROUP BY kind, why").format(_listed(REMINDERS))
+    return {(row["kind"], row["why"]): row["n"] for row in fetch(cursor, grouped, _given(as_of))}
+
+
+def _listed(kinds: Sequence[Reminder]) -> sql.Composable:
+    """The reminders of some kinds, one row each."""
+    return sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(_QUERIES[k]) for k in REMINDERS if k in kinds)
+
+
+def _given(as_of: date) -> dict[str, Any]:
+    """What the queries of the kinds are given."""
+    return {
         "day": as_of, "contact_days": CONTACT_DAYS, "project_days": PROJECT_DAYS, "partner_days": PARTNER_DAYS,
         "open": list(OPEN_STATUSES),
     }  # fmt: skip
-    listed = sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(_QUERIES[k]) for k in REMINDERS)
-    grouped = sql.SQL("SELECT kind, why, count(*) AS n FROM ({}) listed GROUP BY kind, why").format(listed)
-    return {(row["kind"], row["why"]): row["n"] for row in fetch(cursor, grouped, given)}
 
 
 def _place(item: dict[str, Any]) -> list[Any]:
